@@ -1,0 +1,88 @@
+"""What a proof is for: the values a challenge stores, a grant inherits, and a redeem compares.
+
+Session and device appear only as keyed hashes, params only as their digest. ``mismatches`` compares a
+stored binding with the one made from the request at hand, never with anything the client says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+
+from .context import Actor, Context, Resource
+from .keys import KeyRing
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """Actor, session, device, organization, action, resource and params of one call."""
+
+    actor: str
+    action: str
+    on_behalf_of: str | None = None
+    session: str | None = None
+    device: str | None = None
+    organization: str | None = None
+    resource_type: str | None = None
+    resource_id: str | None = None
+    params: str | None = None
+
+    @classmethod
+    def of(cls, action: str, context: Context, resource: Resource | None, digest: str | None, ring: KeyRing) -> Binding:
+        """The binding of the call being made now."""
+        return cls(
+            actor=context.actor.id,
+            action=action,
+            on_behalf_of=context.actor.on_behalf_of,
+            session=session_hash(ring, context),
+            device=ring.hash_id("device", context.device.fingerprint) if context.device else None,
+            organization=context.organization,
+            resource_type=resource.type if resource else None,
+            resource_id=resource.id if resource else None,
+            params=digest,
+        )
+
+    def mismatches(self, request: Binding, binds: frozenset[str]) -> tuple[str, ...]:
+        """The names of what differs in *request*, of actor, action and what is in *binds*."""
+        if self == request:
+            return ()
+        found = [name for name in ("actor", "on_behalf_of", "action") if getattr(self, name) != getattr(request, name)]
+        for name in ("session", "device", "organization", "params"):
+            if name in binds and getattr(self, name) != getattr(request, name):
+                found.append(name)
+        if "resource" in binds and (self.resource_type, self.resource_id) != (
+            request.resource_type,
+            request.resource_id,
+        ):
+            found.append("resource")
+        return tuple(found)
+
+    @property
+    def slot(self) -> str:
+        """Names the one place that a challenge for this binding can stand in."""
+        values = [self.on_behalf_of, self.session, self.device, self.organization, self.action]
+        text = json.dumps([*values, self.resource_type, self.resource_id, self.params])
+        return hashlib.sha256(b"stepup.slot.v1\0" + text.encode()).hexdigest()[:32]
+
+    def in_session(self, session: str | None) -> Binding:
+        """The same, moved to another session."""
+        return replace(self, session=session)
+
+
+def session_hash(ring: KeyRing, context: Context) -> str | None:
+    """Keyed hash of the session id; None where there is no session."""
+    return ring.hash_id("session", context.session.id) if context.session else None
+
+
+def partition(namespace: str, actor: Actor) -> str:
+    """The store partition of one person: hex SHA-256 over length-prefixed parts.
+
+    The tenant is part of who the person is; the organization is not: somebody who belongs to two
+    organizations has one set of factors and one guess budget.
+    """
+    digest = hashlib.sha256(b"stepup.partition.v1\0")
+    for part in (namespace, actor.tenant, actor.id):
+        data = part.encode()
+        digest.update(len(data).to_bytes(4, "big") + data)
+    return digest.hexdigest()

@@ -1,0 +1,169 @@
+"""What a person has enrolled: factors, the roster of those kept in the store, and quarantine.
+
+Two kinds of factor. *Stored* ones (an authenticator secret, recovery codes) are records of their own,
+listed in the person's ``Roster``. *Application-owned* ones (a password, an address) are described by a
+verifier's ``enrolled`` hook; the roster only remembers the fingerprint last seen, so that a change that
+nobody proved is noticed.
+
+Quarantine: a factor enrolled under a weaker proof than itself, and an application-owned one that changed
+without a step-up, does not count for 24 hours. All functions here are pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from .context import FRESH_SESSION, RECOVERY_CODE
+
+QUARANTINE = timedelta(hours=24)
+PENDING_TTL = timedelta(minutes=10)
+MAX_FACTORS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """One enrolled factor, as a verifier's ``enrolled`` hook or the roster describes it.
+
+    Attributes:
+        id: unique among the person's factors of all methods.
+        method: the verifier's method.
+        strength: the best it can reach; None takes the verifier's.
+        enrolled_at: when it was enrolled, if known.
+        material: what lies behind it (address, password hash, secret), as bytes; the engine turns it into
+            ``fingerprint`` at once and drops it. A verifier sets this, never ``fingerprint``.
+        fingerprint: a keyed digest that changes when the material changes.
+        stands_for: on recovery codes, the method they were issued with.
+        label: what the person calls it.
+        usable: False where it exists but cannot be checked now (unreadable secret, no address for the
+            notice); it still counts as enrolled, so that breaking the strong factor never opens the weak one.
+        quarantined_until: it does not count before this time.
+    """
+
+    id: str
+    method: str
+    strength: int | None = None
+    enrolled_at: datetime | None = None
+    material: bytes | None = field(default=None, repr=False)
+    fingerprint: str | None = None
+    stands_for: str | None = None
+    label: str = ""
+    usable: bool = True
+    quarantined_until: datetime | None = None
+
+    def in_quarantine(self, now: datetime) -> bool:
+        """Whether it does not count yet."""
+        return self.quarantined_until is not None and now < self.quarantined_until
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFactor:
+    """The record behind a stored factor: what its verifier needs, sealed or digested.
+
+    ``data`` is the verifier's own. The record's version is what makes a step or a code count once.
+    ``confirmed`` is False until the person has answered with it for the first time.
+    """
+
+    id: str
+    method: str
+    data: Mapping[str, str | int | tuple[str, ...]] = field(repr=False)
+    confirmed: bool = True
+    pending: Pending | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An enrolment that waits for its confirmation: bound to a session, with its own try limit."""
+
+    session: str | None
+    epoch: int
+    expires_at: datetime
+    proved: int
+    label: str = ""
+    tries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The fingerprint of an application-owned factor when it was last looked at."""
+
+    factor_id: str
+    fingerprint: str
+    quarantined_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """One record per person: the stored factors, and what was last seen of the others."""
+
+    factors: tuple[Factor, ...] = ()
+    seen: tuple[Seen, ...] = ()
+
+    def of(self, method: str) -> tuple[Factor, ...]:
+        """The stored factors of one method."""
+        return tuple(factor for factor in self.factors if factor.method == method)
+
+    def get(self, factor_id: str) -> Factor | None:
+        """The stored factor with that id."""
+        return next((factor for factor in self.factors if factor.id == factor_id), None)
+
+    def adding(self, factor: Factor) -> Roster:
+        """With one more factor; recovery codes are replaced as a set."""
+        kept = tuple(f for f in self.factors if f.method != RECOVERY_CODE or factor.method != RECOVERY_CODE)
+        return replace(self, factors=(*kept, factor))
+
+    def without(self, factor_id: str, others: Iterable[str] = ()) -> Roster:
+        """With one factor fewer, and without recovery codes that stood for it alone.
+
+        *others* are the methods of application-owned factors, which the roster does not list.
+        """
+        kept = tuple(factor for factor in self.factors if factor.id != factor_id)
+        methods = {factor.method for factor in kept} | set(others)
+        return replace(self, factors=tuple(f for f in kept if f.stands_for is None or f.stands_for in methods))
+
+    def observing(self, factors: Iterable[Factor], now: datetime) -> Roster:
+        """Remember application-owned *factors*; a changed fingerprint starts quarantine."""
+        seen = {one.factor_id: one for one in self.seen}
+        for factor in factors:
+            if factor.fingerprint is None:
+                continue
+            before = seen.get(factor.id)
+            if before is None:
+                seen[factor.id] = Seen(factor.id, factor.fingerprint)
+            elif before.fingerprint != factor.fingerprint:
+                seen[factor.id] = Seen(factor.id, factor.fingerprint, now + QUARANTINE)
+        made = tuple(seen.values())
+        return self if made == self.seen else replace(self, seen=made)
+
+    def trusting(self, factor_id: str, fingerprint: str, until: datetime | None = None) -> Roster:
+        """Remember a change that was made under a step-up: no quarantine, or one until *until*."""
+        kept = tuple(one for one in self.seen if one.factor_id != factor_id)
+        return replace(self, seen=(*kept, Seen(factor_id, fingerprint, until)))
+
+    def apply_quarantine(self, factors: Iterable[Factor]) -> tuple[Factor, ...]:
+        """Application-owned *factors* with the quarantine this roster knows of."""
+        until = {one.factor_id: one.quarantined_until for one in self.seen}
+        return tuple(
+            replace(f, quarantined_until=until[f.id]) if f.quarantined_until is None and until.get(f.id) else f
+            for f in factors
+        )
+
+
+def quarantine_until(strength: int, proved: int, now: datetime) -> datetime | None:
+    """When a factor of *strength* enrolled under a proof of strength *proved* starts to count; None: at once."""
+    return now + QUARANTINE if proved < strength else None
+
+
+def strongest(factors: Iterable[Factor], strengths: Mapping[str, int], now: datetime) -> int | None:
+    """The strength of the strongest factor that counts as enrolled; None where there is none.
+
+    Locked, disabled and unreadable factors count; quarantined ones do not. Recovery codes are as strong
+    as what they stand for, so they never raise it.
+    """
+    counted = [
+        factor.strength if factor.strength is not None else strengths.get(factor.method, 0)
+        for factor in factors
+        if not factor.in_quarantine(now) and factor.method not in {RECOVERY_CODE, FRESH_SESSION}
+    ]
+    return max(counted, default=None)

@@ -1,0 +1,241 @@
+"""The grant: what a finished challenge mints, and what must be true of a call that uses it.
+
+A grant's bearer form is a token whose claims hold the whole grant, so that a forged, expired or
+misdirected one is refused before any store call. Registered claim names (RFC 7519, 8176, 8693, 9470)
+carry what they can; ``stepup`` holds the rest of the binding.
+
+``Shelf`` is the person's session as the store sees it: the grants unlocked in it, found without a token,
+and what was proved in it. ``Spend`` counts or ends one grant of several uses; a single-use one is spent by
+a ``Claim``. All functions are pure; times are truncated to whole seconds because a token's are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, cast
+
+from .binding import Binding
+from .context import Proof
+from .policy import Rules
+
+MAX_SKEW: Final = timedelta(seconds=30)
+SHELF_LIMIT: Final = 32
+REMEMBER_REQUESTS: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What one finished challenge opened.
+
+    Attributes:
+        id: unguessable; the token's ``jti``.
+        binding: the call it is for.
+        level, rules: the risk level and rules hash it was minted under.
+        uses: how often it can be spent; None for as often as wanted while it lasts.
+        proofs: what was proved for it.
+        epochs, fence: versions that must still hold when it is used.
+        group: the group of actions it covers, if the action is in one.
+    """
+
+    id: str
+    binding: Binding
+    level: int
+    rules: str
+    uses: int | None
+    issued_at: datetime
+    expires_at: datetime
+    proofs: tuple[Proof, ...]
+    epochs: tuple[int, int]
+    fence: int
+    group: str | None = None
+
+    @property
+    def auth_time(self) -> datetime:
+        """When the oldest proof behind it was given."""
+        return min(proof.at for proof in self.proofs)
+
+    @property
+    def amr(self) -> tuple[str, ...]:
+        """RFC 8176 values of what was proved; ``mfa`` only where two distinct methods were."""
+        values = [value for proof in self.proofs for value in proof.amr]
+        if len({proof.method for proof in self.proofs}) > 1:
+            values.append("mfa")
+        return tuple(dict.fromkeys(values))
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """What is unlocked in one session, and the newest proof of each method given in it."""
+
+    grants: tuple[Grant, ...] = ()
+    proofs: tuple[Proof, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """The use of one grant that can be spent several times: what is left, and whether it was revoked.
+
+    ``requests`` are keyed hashes of the request ids that spent it, so that the very same request may learn
+    its own success after a lost reply.
+    """
+
+    remaining: int | None
+    revoked: bool = False
+    requests: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Something that can happen once: a single-use grant, a code. ``request`` as in ``Spend``."""
+
+    at: datetime
+    request: str | None = None
+
+
+def mint(
+    grant_id: str,
+    binding: Binding,
+    rules: Rules,
+    proofs: tuple[Proof, ...],
+    epochs: tuple[int, int],
+    fence: int,
+    now: datetime,
+) -> Grant:
+    """The grant that *proofs* earn under *rules*; it ends when the grant or the oldest proof would."""
+    issued = now.replace(microsecond=0)
+    ends = issued + timedelta(seconds=rules.policy.grant_ttl)
+    if rules.policy.max_age is not None:
+        ends = min(ends, min(proof.at for proof in proofs) + timedelta(seconds=rules.policy.max_age))
+    return Grant(
+        id=grant_id,
+        binding=binding,
+        level=int(rules.level),
+        rules=rules.hash,
+        uses=rules.policy.uses,
+        issued_at=issued,
+        expires_at=ends.replace(microsecond=0),
+        proofs=proofs,
+        epochs=epochs,
+        fence=fence,
+        group=rules.action.group,
+    )
+
+
+def refusals(grant: Grant, request: Binding, rules: Rules, now: datetime) -> tuple[str, ...]:
+    """Why *grant* does not open the call *request* at *now*; empty if it does, as far as values can tell.
+
+    Whether it was spent or revoked is for the store; whether its proofs are still good enough where the
+    rules have changed is for ``decide``.
+    """
+    found = list(grant.binding.mismatches(request, rules.action.binds))
+    if found and _in_group(grant, rules):
+        found = [name for name in found if name not in {"action", "resource", "params"}]
+    if now >= grant.expires_at:
+        found.append("expired")
+    if grant.issued_at > now + MAX_SKEW:
+        found.append("issued_in_future")
+    return tuple(found)
+
+
+def _in_group(grant: Grant, rules: Rules) -> bool:
+    return grant.group is not None and grant.group == rules.action.group and rules.level <= 3 and grant.level <= 3
+
+
+def moved(grant: Grant, grant_id: str, session: str, epoch: int) -> Grant:
+    """The same grant in another session, under a new id: tokens of the old one die."""
+    return replace(grant, id=grant_id, binding=grant.binding.in_session(session), epochs=(grant.epochs[0], epoch))
+
+
+def shelved(shelf: Shelf, grant: Grant, now: datetime) -> Shelf:
+    """With one more grant, the expired gone, and at most 32 kept (the oldest go first)."""
+    live = tuple(one for one in shelf.grants if one.expires_at > now)
+    return replace(shelf, grants=(*live, grant)[-SHELF_LIMIT:])
+
+
+# -- the token's claims ---------------------------------------------------------
+
+
+def to_claims(grant: Grant, issuer: str, audience: str) -> dict[str, object]:
+    """The claims of the grant's token."""
+    bound = grant.binding
+    claims: dict[str, object] = {
+        "iss": issuer,
+        "aud": audience,
+        "sub": bound.on_behalf_of or bound.actor,
+        "iat": int(grant.issued_at.timestamp()),
+        "exp": int(grant.expires_at.timestamp()),
+        "jti": grant.id,
+        "acr": f"urn:stepup:level:{grant.level}",
+        "amr": list(grant.amr),
+        "auth_time": int(grant.auth_time.timestamp()),
+        "stepup": {
+            "act": bound.action,
+            "sid": bound.session,
+            "dev": bound.device,
+            "org": bound.organization,
+            "rty": bound.resource_type,
+            "rid": bound.resource_id,
+            "prm": bound.params,
+            "lvl": grant.level,
+            "rul": grant.rules,
+            "use": grant.uses,
+            "epo": grant.epochs,
+            "fen": grant.fence,
+            "grp": grant.group,
+            "prf": [_proof_claims(proof) for proof in grant.proofs],
+        },
+    }
+    if bound.on_behalf_of:
+        claims["act"] = {"sub": bound.actor}
+    return claims
+
+
+def from_claims(claims: Mapping[str, object], issuer: str, audience: str) -> Grant | None:
+    """The grant a signed token holds; None where it was made for another issuer or audience.
+
+    Only ever given claims whose MAC was right, so their shapes are those ``to_claims`` wrote.
+    """
+    if claims.get("iss") != issuer or claims.get("aud") != audience:
+        return None
+    data = cast(Mapping[str, Any], claims)
+    own = data["stepup"]
+    actor = data["act"]["sub"] if "act" in data else data["sub"]
+    return Grant(
+        id=data["jti"],
+        binding=Binding(
+            actor=actor,
+            action=own["act"],
+            on_behalf_of=data["sub"] if "act" in data else None,
+            session=own["sid"],
+            device=own["dev"],
+            organization=own["org"],
+            resource_type=own["rty"],
+            resource_id=own["rid"],
+            params=own["prm"],
+        ),
+        level=own["lvl"],
+        rules=own["rul"],
+        uses=own["use"],
+        issued_at=_time(data["iat"]),
+        expires_at=_time(data["exp"]),
+        proofs=tuple(_proof(values) for values in own["prf"]),
+        epochs=(own["epo"][0], own["epo"][1]),
+        fence=own["fen"],
+        group=own["grp"],
+    )
+
+
+def _proof_claims(proof: Proof) -> list[object]:
+    at = int(proof.at.timestamp())
+    return [proof.method, at, list(proof.amr), proof.user_verified, proof.factor_id, proof.strength, proof.stands_for]
+
+
+def _proof(values: list[Any]) -> Proof:
+    name, at, amr, verified, factor_id, strength, stands_for = values
+    return Proof(name, _time(at), tuple(amr), verified, factor_id, strength, stands_for)
+
+
+def _time(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,375 @@
+"""What each action asks for: risk levels, one table of policies by level, and the actions themselves.
+
+Two configurations a product starts from stand in ``examples/``; this file holds the defaults:
+
+======== ================================================= ========= ===== ===== =====
+level    satisfied without a prompt by                     methods   grant uses  token
+======== ================================================= ========= ===== ===== =====
+1 low    session authenticated within 30 min (12 h trusted) any       600 s many  no
+2 medium session authenticated within 5 min (30 min trusted) any      600 s many  no
+3 high   nothing                                           strongest 300 s many  no
+4 crit.  nothing                                           strongest 120 s one   yes
+======== ================================================= ========= ===== ===== =====
+
+``Registry`` resolves an action at a level to ``Rules``: the policy in force, its hash and its snapshot.
+Raising the level can only tighten: the rules are the strictest of every level from the action's own up
+to the escalated one. Everything here is pure; errors name the thing and the remedy.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Final
+
+from . import requirement as req
+from .canonical import canonical_json
+from .context import FRESH_SESSION, RECOVERY_CODE, Context, Resource, RiskLevel, require_text
+from .errors import ConfigurationError, UnknownAction
+from .requirement import ANY, STRONGEST, Requirement
+
+MAX_GRANT_TTL: Final = 12 * 3600
+"""No grant outlives half a day (below the re-authentication ceilings of NIST SP 800-63B-4 section 2)."""
+
+MAX_SESSION_WINDOW: Final = 24 * 3600
+BINDS: Final = frozenset({"session", "device", "organization", "resource", "params"})
+"""What a proof is bound to besides actor and action. ``Action(binds=BINDS - {"device"})`` leaves one out."""
+
+Params = Mapping[str, object]
+Describe = Callable[[Resource | None, Params | None], Iterable[tuple[str, str]]]
+Escalate = Callable[[Context, Resource | None, Params | None], "Risk | int | None"]
+
+
+class Risk(enum.IntEnum):
+    """How much damage the action can do."""
+
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+    CRITICAL = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What an action asks for. Times are seconds.
+
+    Attributes:
+        methods: the requirement; a method name, ``any_of``/``all_of``, ``"any"`` or ``"strongest"``.
+        session_window: a session authenticated this recently needs no prompt; 0 for never.
+        session_window_trusted: the same on a trusted device.
+        max_age: a proof older than this opens nothing, however long the grant would last; None for no limit.
+        grant_ttl: how long a grant lasts, at most 12 hours.
+        uses: how often it can be spent; None for as often as wanted while it lasts.
+        token_required: whether the token must be presented with the call.
+        challenge_ttl: how long a challenge stays open.
+        attempts: wrong answers a challenge survives, minus one: with 5, the fifth one ends it.
+        block_session_risk: session risk levels at which the action is refused whatever is proved.
+        min_strength: proofs weaker than this never count.
+        remember: whether the person may have this device remembered.
+    """
+
+    methods: Requirement = STRONGEST
+    session_window: int = 0
+    session_window_trusted: int = 0
+    max_age: int | None = None
+    grant_ttl: int = 300
+    uses: int | None = None
+    token_required: bool = False
+    challenge_ttl: int = 300
+    attempts: int = 5
+    block_session_risk: frozenset[RiskLevel] = frozenset()
+    min_strength: int = 0
+    remember: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "methods", req.coerce(self.methods))
+        try:
+            blocked = frozenset(RiskLevel(level) for level in self.block_session_risk)
+        except ValueError as error:
+            raise ConfigurationError(
+                f"Policy.block_session_risk: {error}.", remedy=f"Allowed: {', '.join(RiskLevel)}."
+            ) from None
+        object.__setattr__(self, "block_session_risk", blocked)
+        _check_numbers(self)
+        _check_blocking(blocked)
+
+
+_RANGES: Final[Mapping[str, tuple[int, int]]] = {
+    "session_window": (0, MAX_SESSION_WINDOW),
+    "session_window_trusted": (0, MAX_SESSION_WINDOW),
+    "max_age": (1, MAX_GRANT_TTL),
+    "grant_ttl": (1, MAX_GRANT_TTL),
+    "uses": (1, 1000),
+    "challenge_ttl": (30, 24 * 3600),
+    "attempts": (1, 10),
+    "min_strength": (0, 1000),
+}
+
+
+def _check_numbers(policy: Policy) -> None:
+    for name, (low, high) in _RANGES.items():
+        value = getattr(policy, name)
+        if value is None and name in {"max_age", "uses"}:
+            continue
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise ConfigurationError(f"Policy.{name} must be an integer from {low} to {high}, not {value!r}.")
+    for name in ("token_required", "remember"):
+        if not isinstance(getattr(policy, name), bool):
+            raise ConfigurationError(f"Policy.{name} must be True or False.")
+
+
+def _check_blocking(blocked: frozenset[RiskLevel]) -> None:
+    """Blocking a risk but letting a worse one through would make risk weaken the decision."""
+    if not blocked:
+        return
+    missing = [level.value for level in RiskLevel if level.rank > min(b.rank for b in blocked) and level not in blocked]
+    if missing:
+        raise ConfigurationError(
+            f"Policy.block_session_risk blocks {sorted(blocked)} but not {missing}.",
+            remedy="Block every worse level too; 'unknown' is what a failed assessment gives.",
+        )
+
+
+DEFAULT_POLICIES: Final[Mapping[Risk, Policy]] = {
+    Risk.LOW: Policy(methods=ANY, session_window=1800, session_window_trusted=43200, grant_ttl=600),
+    Risk.MEDIUM: Policy(methods=ANY, session_window=300, session_window_trusted=1800, grant_ttl=600),
+    Risk.HIGH: Policy(methods=STRONGEST, grant_ttl=300),
+    Risk.CRITICAL: Policy(methods=STRONGEST, grant_ttl=120, uses=1, token_required=True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A registered sensitive operation.
+
+    ``methods`` names what counts for this action whatever its level says; ``policy`` replaces the level's
+    policy (a ``Policy``, or the name of one in ``policies=``). ``escalate(context, resource, params)`` may
+    return a higher risk. ``describe(resource, params)`` turns params into the label and value pairs that
+    the person is shown. ``group`` lets one proof cover the actions of a group, levels 1 to 3.
+    ``confirmation`` and ``audit_level`` are texts for the account page.
+    """
+
+    id: str
+    label: str
+    risk: Risk = Risk.HIGH
+    description: str = ""
+    methods: Requirement | None = None
+    policy: Policy | str | None = None
+    binds: frozenset[str] = BINDS
+    group: str | None = None
+    escalate: Escalate | None = None
+    describe: Describe | None = None
+    confirmation: str = ""
+    audit_level: str = ""
+
+    def __post_init__(self) -> None:
+        require_text("Action.id", self.id, limit=128)
+        require_text("Action.label", self.label)
+        try:
+            object.__setattr__(self, "risk", Risk(self.risk))
+        except ValueError:
+            raise ConfigurationError(f"Action {self.id!r}: risk must be 1 to 4, not {self.risk!r}.") from None
+        if self.methods is not None:
+            object.__setattr__(self, "methods", req.coerce(self.methods))
+        object.__setattr__(self, "binds", frozenset(self.binds))
+        if unknown := sorted(self.binds - BINDS):
+            raise ConfigurationError(f"Action {self.id!r} binds {unknown}.", remedy=f"Allowed: {sorted(BINDS)}.")
+        if self.group is not None and self.risk is Risk.CRITICAL:
+            raise ConfigurationError(
+                f"Action {self.id!r} is critical and in group {self.group!r}.",
+                remedy="One proof never covers several critical actions; remove the group or lower the risk.",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The rules in force for one action at one level: the policy, and the hash that names it in a binding."""
+
+    action: Action
+    level: Risk
+    policy: Policy
+    hash: str
+    snapshot: Mapping[str, object]
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The methods the requirement names."""
+        return req.names(self.policy.methods)
+
+    @property
+    def recovery_stands_in(self) -> bool:
+        """Whether a recovery code may stand in for its factor: levels 1 to 3."""
+        return self.level < Risk.CRITICAL
+
+
+class Registry:
+    """All actions and policies of a gate, resolved and checked once. Immutable."""
+
+    def __init__(
+        self,
+        actions: Sequence[Action],
+        policies: Mapping[Risk | int | str, Policy] | None = None,
+        *,
+        methods: Mapping[str, int],
+        assessed: bool,
+    ) -> None:
+        """Check that every action can be decided.
+
+        Args:
+            actions: the application's and stepup's own.
+            policies: replacements for the default table by level, and named policies.
+            methods: the configured methods and their best strength.
+            assessed: whether a risk assessor is configured.
+
+        Raises:
+            ConfigurationError: naming the action or policy and the remedy.
+        """
+        self._table: dict[Risk, Policy] = dict(DEFAULT_POLICIES)
+        self._named: dict[str, Policy] = {}
+        self._methods = dict(methods)
+        for key, policy in (policies or {}).items():
+            self._add_policy(key, policy)
+        self._actions: dict[str, Action] = {}
+        for action in actions:
+            if not isinstance(action, Action):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
+                raise ConfigurationError(f"actions holds a {type(action).__name__}.", remedy="Use Action(...).")
+            if action.id in self._actions:
+                raise ConfigurationError(f"Action {action.id!r} is registered twice.", remedy="Remove one of them.")
+            self._actions[action.id] = action
+        self.rules = functools.cache(self._rules)
+        for action in self._actions.values():
+            for level in Risk:
+                if level >= action.risk:
+                    self._check(self.rules(action.id, level), assessed=assessed)
+
+    @property
+    def actions(self) -> Mapping[str, Action]:
+        """Every action by id, in the order registered."""
+        return self._actions
+
+    def action(self, action_id: object) -> Action:
+        """The action with that id.
+
+        Raises:
+            UnknownAction: if nobody registered it.
+        """
+        found = self._actions.get(action_id) if isinstance(action_id, str) else None
+        if found is None:
+            raise UnknownAction(str(action_id)[:128], tuple(self._actions))
+        return found
+
+    def _add_policy(self, key: Risk | int | str, policy: Policy) -> None:
+        if not isinstance(policy, Policy):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
+            raise ConfigurationError(f"policies[{key!r}] is a {type(policy).__name__}.", remedy="Use Policy(...).")
+        if isinstance(key, str):
+            self._named[require_text("policies key", key, limit=64)] = policy
+            return
+        try:
+            self._table[Risk(key)] = policy
+        except ValueError:
+            raise ConfigurationError(
+                f"policies has the key {key!r}.", remedy="Use Risk.LOW to Risk.CRITICAL."
+            ) from None
+
+    def _rules(self, action_id: str, level: Risk) -> Rules:
+        action = self._actions[action_id]
+        policy = self._own_policy(action)
+        for raised in Risk:
+            if action.risk < raised <= level:
+                policy = stricter(policy, self._table[raised])
+        if action.methods is not None:
+            raised_only = action.methods if level == action.risk else _without_session(action.methods)
+            policy = replace(policy, methods=raised_only)
+        snapshot = _snapshot(action, level, policy)
+        digest = hashlib.sha256(b"stepup.rules.v1\0" + canonical_json(snapshot, name="rules")).hexdigest()[:32]
+        return Rules(action, level, policy, digest, snapshot)
+
+    def _own_policy(self, action: Action) -> Policy:
+        if action.policy is None:
+            return self._table[action.risk]
+        if isinstance(action.policy, Policy):
+            return action.policy
+        if action.policy not in self._named:
+            raise ConfigurationError(
+                f"Action {action.id!r} uses the policy {action.policy!r}.",
+                remedy=f"Named policies are: {sorted(self._named) or 'none'}; add it to policies=.",
+            )
+        return self._named[action.policy]
+
+    def _check(self, rules: Rules, *, assessed: bool) -> None:
+        where = f"Action {rules.action.id!r} at level {rules.level.value}"
+        policy = rules.policy
+        if policy.block_session_risk and not assessed:
+            raise ConfigurationError(
+                f"{where} blocks on session risk, but nothing assesses it.", remedy="Pass risk=... to the gate."
+            )
+        for leaf in req.leaves(policy.methods):
+            if not isinstance(leaf, req.Method):
+                continue
+            if leaf.name == FRESH_SESSION:
+                if not (policy.session_window or leaf.max_age):
+                    raise ConfigurationError(
+                        f"{where} names fresh_session, but its session_window is 0.",
+                        remedy="Set session_window, or method('fresh_session', max_age=...).",
+                    )
+            elif leaf.name not in self._methods:
+                known = sorted([*self._methods, FRESH_SESSION])
+                raise ConfigurationError(
+                    f"{where} names the method {leaf.name!r}, which no verifier provides.",
+                    remedy=f"Add its verifier, or use one of: {', '.join(known)}.",
+                )
+            elif leaf.name != RECOVERY_CODE and self._methods[leaf.name] < policy.min_strength:
+                raise ConfigurationError(
+                    f"{where} names {leaf.name!r}, which is weaker than its min_strength {policy.min_strength}.",
+                    remedy="Remove the method, or lower min_strength.",
+                )
+
+
+def stricter(one: Policy, two: Policy) -> Policy:
+    """The combination that asks for everything either of them asks for."""
+    return Policy(
+        methods=one.methods if one.methods == two.methods else _both(one.methods, two.methods),
+        session_window=min(one.session_window, two.session_window),
+        session_window_trusted=min(one.session_window_trusted, two.session_window_trusted),
+        max_age=_least(one.max_age, two.max_age),
+        grant_ttl=min(one.grant_ttl, two.grant_ttl),
+        uses=_least(one.uses, two.uses),
+        token_required=one.token_required or two.token_required,
+        challenge_ttl=min(one.challenge_ttl, two.challenge_ttl),
+        attempts=min(one.attempts, two.attempts),
+        block_session_risk=one.block_session_risk | two.block_session_risk,
+        min_strength=max(one.min_strength, two.min_strength),
+        remember=one.remember and two.remember,
+    )
+
+
+def _both(one: Requirement, two: Requirement) -> Requirement:
+    """Both requirements; what any enrolled method satisfies adds nothing to a stricter one."""
+    for first, second in ((one, two), (two, one)):
+        if first is ANY or first == req.Method(FRESH_SESSION):
+            return second
+    return req.all_of(_without_session(one), _without_session(two))
+
+
+def _without_session(requirement: Requirement) -> Requirement:
+    """Drop ``fresh_session`` where an alternative stands beside it: a raised level asks for proof."""
+    if isinstance(requirement, req.AnyOf):
+        kept = [part for part in requirement.parts if part != req.Method(FRESH_SESSION)]
+        return req.any_of(*kept) if kept else requirement
+    return requirement
+
+
+def _least(one: int | None, two: int | None) -> int | None:
+    limits = [limit for limit in (one, two) if limit is not None]
+    return min(limits) if limits else None
+
+
+def _snapshot(action: Action, level: Risk, policy: Policy) -> Mapping[str, object]:
+    """The effective rules as JSON: what the hash is over and what events carry."""
+    values: dict[str, object] = {field.name: getattr(policy, field.name) for field in fields(policy)}
+    values["methods"] = req.as_data(policy.methods)
+    values["block_session_risk"] = sorted(level.value for level in policy.block_session_risk)
+    return {"action": action.id, "level": int(level), "binds": sorted(action.binds), "group": action.group, **values}

@@ -1,0 +1,380 @@
+"""The ports: what stepup needs from outside, as protocols. Their docstrings are the contract.
+
+======================= ============================ ====================================================
+port                    async twin                   shipped
+======================= ============================ ====================================================
+``Store``               ``AsyncStore``               ``stepup.stores.memory``
+``Verifier``            ``AsyncVerifier``            ``stepup.verifiers`` (each serves both faces)
+``Mailer``              ``AsyncMailer``              ``stepup.mailers``
+``RiskAssessor``        ``AsyncRiskAssessor``        none: without one, session risk is what the context says
+``Clock``               the same                     ``stepup.clock.SystemClock``
+======================= ============================ ====================================================
+
+Protocols are structural: an adapter needs no base class. ``stepup.testing`` has the contract tests that
+prove a store or a verifier. The sync face takes sync ports only; the async face takes either, and runs
+sync ones that may block (verifier hooks, mailers, password hashes) in a worker thread.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Protocol, TypeVar, final, runtime_checkable
+
+from .challenge import Challenge, FactorRef
+from .changes import Applied, Changes, Key, Lost, Page, Partition, Record
+from .context import Actor, Context, Proof, RiskAssessment
+from .factor import Factor, StoredFactor
+from .keys import Vault
+
+T = TypeVar("T")
+
+# -- store ----------------------------------------------------------------------
+
+
+class Store(Protocol):
+    """Versioned records and one all-or-nothing batch, partitioned by person.
+
+    There are no optional methods and no capability flags: a store keeps this contract or is refused by
+    the contract tests (``stepup.testing.StoreContract``).
+    """
+
+    def load(self, partition: Partition, keys: Sequence[Key]) -> Sequence[Record | None]:
+        """One record or None per key, in the order asked for, from one consistent moment.
+
+        - Reads are by primary key, from the primary: a lagging replica must not answer.
+        - A record of another partition is never returned.
+        - Expired records may be returned; the caller judges time itself.
+        - ``Key("fence")`` always exists, has the same version in every partition, and that version
+          changes whenever acknowledged writes may have been lost.
+
+        Raises:
+            StoreUnavailable: if it cannot answer. It never answers None for "I do not know".
+        """
+        ...
+
+    def apply(self, partition: Partition, changes: Changes) -> Applied | Lost:
+        """Write all puts and all events of *changes*, or nothing.
+
+        - A put succeeds only if the stored version equals ``record.version``; 0 means "must not exist",
+          whether or not what exists has expired. Each written record gets ``version + 1``.
+        - A check succeeds only if the stored version equals its version (0: must not exist). What is
+          checked is not written and cannot change until the batch has committed.
+        - Returns the single object ``APPLIED``, or ``Lost(key)`` naming a key whose version did not hold,
+          or ``Lost(None)`` for a conflict whose cause is not known (serialization failure, deadlock).
+          A caller that gets ``Lost(None)`` loads and decides again; it is never taken for a replay.
+        - Durable when it returns, and no part of any transaction of the caller.
+        - Under concurrency: of any number of batches that put the same version, exactly one is applied.
+        - Puts are applied in the order of their keys, so that two batches cannot deadlock.
+        - The store reads no clock: ``changes.at`` is the decision's time, and time to live is relative to it.
+        - With ``changes.erase``, every record of the partition that is neither an epoch nor put by this
+          batch goes, and every earlier event of the partition.
+        - ``Key("fence")`` may be checked, never put.
+
+        Raises:
+            StoreUnavailable: if the outcome is not known or nothing could be written. Callers refuse.
+        """
+        ...
+
+    def list(self, tag: str, *, after: str | None, limit: int) -> Page:
+        """Records that carry *tag*, of all partitions, in a stable order; ``Page.after`` continues.
+
+        May lag behind ``apply``; decisions never rest on it.
+        """
+        ...
+
+    def events(self, partition: Partition, *, after: str | None, limit: int) -> Page:
+        """The partition's events, newest first; ``Page.after`` continues."""
+        ...
+
+    def purge(self, before: datetime, *, limit: int = 1000) -> int:
+        """Delete at most *limit* records with ``expires_at`` earlier than *before*; return how many.
+
+        Never an event, never an epoch, never a record that has not expired. Idempotent, safe from many
+        places at once; may be a no-op where the backend expires records itself.
+        """
+        ...
+
+
+class AsyncStore(Protocol):
+    """``Store`` with ``async def``; the same contract."""
+
+    async def load(self, partition: Partition, keys: Sequence[Key]) -> Sequence[Record | None]:
+        """As ``Store.load``."""
+        ...
+
+    async def apply(self, partition: Partition, changes: Changes) -> Applied | Lost:
+        """As ``Store.apply``."""
+        ...
+
+    async def list(self, tag: str, *, after: str | None, limit: int) -> Page:
+        """As ``Store.list``."""
+        ...
+
+    async def events(self, partition: Partition, *, after: str | None, limit: int) -> Page:
+        """As ``Store.events``."""
+        ...
+
+    async def purge(self, before: datetime, *, limit: int = 1000) -> int:
+        """As ``Store.purge``."""
+        ...
+
+
+# -- clock ----------------------------------------------------------------------
+
+
+class Clock(Protocol):
+    """Where time comes from."""
+
+    def now(self) -> datetime:
+        """The current time, timezone-aware. It may jump; stepup never goes back behind what it has seen."""
+        ...
+
+
+# -- mail -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A mail to one person. The body may hold a code, so its repr shows the subject alone."""
+
+    to: str = field(repr=False)
+    subject: str
+    text: str = field(repr=False)
+    html: str | None = field(default=None, repr=False)
+
+
+class Mailer(Protocol):
+    """Hands messages to the mail system."""
+
+    def send(self, message: Message) -> None:
+        """Return once the mail system has taken *message*.
+
+        Raises:
+            Exception: of any kind, if it was not taken. What is known to be undelivered may be sent again.
+        """
+        ...
+
+
+class AsyncMailer(Protocol):
+    """``Mailer`` with ``async def``."""
+
+    async def send(self, message: Message) -> None:
+        """As ``Mailer.send``."""
+        ...
+
+
+# -- risk -----------------------------------------------------------------------
+
+
+class RiskAssessor(Protocol):
+    """Judges the session's risk. Any function of this shape will do."""
+
+    def __call__(self, context: Context, action: str, /) -> RiskAssessment:
+        """The risk of *action* in *context*. Raising, or answering anything else, counts as unknown."""
+        ...
+
+
+class AsyncRiskAssessor(Protocol):
+    """``RiskAssessor`` with ``async def``."""
+
+    async def __call__(self, context: Context, action: str, /) -> RiskAssessment:
+        """As ``RiskAssessor``."""
+        ...
+
+
+# -- verifiers ------------------------------------------------------------------
+
+
+@final
+class Stored:
+    """The type of ``STORED``: the answer of a verifier whose factors are kept in the store."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "STORED"
+
+
+STORED: Final = Stored()
+
+
+class Verdict(enum.Enum):
+    """What a verifier found. Compared by identity; a verdict has no truth value."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    REPLAYED = "replayed"
+
+    def __bool__(self) -> bool:
+        raise TypeError("Compare a verdict with `is Verdict.ACCEPTED`.")
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What the person is asked for. ``sent_to`` is masked; ``options`` is what a client needs (WebAuthn)."""
+
+    method: str
+    sent_to: str | None = None
+    resend_at: datetime | None = None
+    expires_at: datetime | None = None
+    options: Mapping[str, object] = field(default_factory=dict[str, object])
+
+
+State = Mapping[str, str | int | bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What ``begin`` made.
+
+    ``state`` is stored with the challenge and handed back to ``check``: JSON-safe, digests instead of
+    codes. ``deliver`` is called after the challenge has been written, takes nothing, and raises if the
+    message was not taken; sync or async like the mailer it calls.
+    """
+
+    prompt: Prompt
+    state: State = field(default_factory=dict[str, str | int | bool], repr=False)
+    deliver: Callable[[], object] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What ``check`` found.
+
+    Attributes:
+        verdict: compared by identity.
+        proof: on acceptance; its method must be the verifier's and its time ``context.now``.
+        claims: names that must never have been claimed before (a nonce, a mailed code).
+        advance: the stored factor moved forward (a TOTP step, a recovery code used up); written only if
+            nobody else moved it meanwhile.
+        material: new material of an application-owned factor that the check itself changed (a rehash).
+    """
+
+    verdict: Verdict
+    proof: Proof | None = None
+    claims: tuple[str, ...] = ()
+    advance: StoredFactor | None = field(default=None, repr=False)
+    material: bytes | None = field(default=None, repr=False)
+
+
+REJECTED: Final = Checked(Verdict.REJECTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Ceremony:
+    """What a verifier is told: who answers, for which challenge, when, and with which factors.
+
+    ``factors`` are those of the verifier's method that count now; ``stored`` the records behind those
+    that the store keeps. ``vault`` seals and digests.
+    """
+
+    context: Context
+    challenge: Challenge
+    now: datetime
+    factors: tuple[FactorRef, ...]
+    stored: Mapping[str, StoredFactor] = field(repr=False)
+    vault: Vault = field(repr=False)
+
+    @property
+    def actor(self) -> Actor:
+        """The person who answers."""
+        return self.context.actor
+
+
+class Verifier(Protocol):
+    """One way to prove.
+
+    It never counts, never locks and never stores: the engine does. Whatever it raises is a refusal and
+    an event, never an allow. ``stepup.testing.VerifierContract`` proves one.
+
+    Attributes:
+        method: its name in policies and on the wire.
+        strength: the best it can reach.
+        amr: RFC 8176 values of its proofs.
+        phishing_resistant: whether a proof cannot be relayed by a look-alike site.
+        points: guess points a failed try costs per factor it is held against (0: not guessable).
+        prepares: whether ``begin`` must come before an answer.
+    """
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def strength(self) -> int: ...
+    @property
+    def amr(self) -> tuple[str, ...]: ...
+    @property
+    def phishing_resistant(self) -> bool: ...
+    @property
+    def points(self) -> int: ...
+    @property
+    def prepares(self) -> bool: ...
+
+    def enrolled(self, actor: Actor, /) -> Sequence[Factor] | Stored:
+        """The person's factors of this method, or ``STORED`` if the store keeps them."""
+        ...
+
+    def begin(self, challenge: Challenge, context: Ceremony, /) -> Begun:
+        """Prepare *challenge* for this method. Has no effect by itself."""
+        ...
+
+    def check(self, state: State | None, response: object, context: Ceremony, /) -> Checked:
+        """Judge *response*. *state* is what ``begin`` left, None if it was not called.
+
+        A response of the wrong type, size or form is ``REJECTED``, never an exception.
+        """
+        ...
+
+
+class AsyncVerifier(Protocol):
+    """``Verifier`` with ``async def``; the attributes are the same."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def strength(self) -> int: ...
+    @property
+    def amr(self) -> tuple[str, ...]: ...
+    @property
+    def phishing_resistant(self) -> bool: ...
+    @property
+    def points(self) -> int: ...
+    @property
+    def prepares(self) -> bool: ...
+
+    async def enrolled(self, actor: Actor, /) -> Sequence[Factor] | Stored:
+        """As ``Verifier.enrolled``."""
+        ...
+
+    async def begin(self, challenge: Challenge, context: Ceremony, /) -> Begun:
+        """As ``Verifier.begin``."""
+        ...
+
+    async def check(self, state: State | None, response: object, context: Ceremony, /) -> Checked:
+        """As ``Verifier.check``."""
+        ...
+
+
+class Call(Protocol):
+    """Calls a function of either colour from a coroutine: in place on the sync face, which refuses an
+    awaitable result; in a worker thread (or awaited, if it is async) on the async face.
+    """
+
+    async def __call__(self, function: Callable[..., T | Awaitable[T]], /, *args: object) -> T: ...
+
+
+@runtime_checkable
+class Portable(Protocol):
+    """A verifier that serves both faces: written as coroutines over a ``Call``.
+
+    ``hooks`` names its functions, so that a face can refuse those of the wrong colour at construction.
+    """
+
+    @property
+    def hooks(self) -> Mapping[str, Callable[..., object]]: ...
+
+    def bind(self, call: Call, /) -> AsyncVerifier:
+        """The same verifier, calling its hooks through *call*."""
+        ...

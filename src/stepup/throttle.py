@@ -1,0 +1,275 @@
+"""How often a person may try: one record per person, counted before anything is verified.
+
+============================ ======================= ======================================
+what                         default                 forgiven by
+============================ ======================= ======================================
+open challenges              10                      finishing, cancelling, expiry
+sends per action             3 in 10 min, 60 s apart time
+failures per factor          10, then locked 15 min  a success with that factor; 24 h; unlock
+delay before the next try    5 s after the 5th, ...  as above
+consecutive failures, factor 100, then disabled      a success with it; unlock; enrolling anew
+guess points per year        90 (totp 2, mail 1)     success: those of its own challenge; unlock
+============================ ======================= ======================================
+
+Failures are counted *up front*, in the batch that reserves the attempt, and taken back by success: a
+crash, a lost reply or 64 answers at once can only make the count too high, never too low.
+The guess budget bounds guessing six-digit codes at 1e-4 a year whatever the windows do: 45 tries against
+two live TOTP codes, or 90 against one mailed code.
+
+Counters are keyed by the person and the factor, never by address or network: nobody without a live
+session can lock anybody out. A trusted device has a window of its own, so that somebody guessing from
+elsewhere does not lock out the owner. All functions are pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime, timedelta
+
+from .errors import ConfigurationError
+
+YEAR = timedelta(days=365)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The numbers above, in one place. Times are seconds."""
+
+    open_challenges: int = 10
+    sends: int = 3
+    sends_window: int = 600
+    resend_after: int = 60
+    lock_after: int = 10
+    lock_for: int = 900
+    lock_at_most: int = 3600
+    delays: tuple[int, ...] = (5, 15, 30, 60, 120)
+    delay_after: int = 5
+    forget_after: int = 86400
+    disable_after: int = 100
+    guess_budget: int = 90
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            value = getattr(self, one.name)
+            numbers = value if one.name == "delays" else (value,)
+            if not all(type(number) is int and number > 0 for number in numbers):
+                raise ConfigurationError(f"Limits.{one.name} must be positive whole numbers, not {value!r}.")
+
+    def wait(self, failures: int) -> int:
+        """Seconds to wait after that many failures in a row: none, a growing delay, then a growing lock."""
+        if failures >= self.lock_after:
+            return min(self.lock_for << min(failures - self.lock_after, 16), self.lock_at_most)
+        if failures >= self.delay_after:
+            return self.delays[min(failures - self.delay_after, len(self.delays) - 1)]
+        return 0
+
+
+@dataclass(frozen=True, slots=True)
+class OpenChallenge:
+    """A challenge that is open, in the slot of its binding."""
+
+    slot: str
+    id: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """One message sent for an action."""
+
+    action: str
+    challenge_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """Points spent on guesses in one challenge."""
+
+    challenge_id: str
+    at: datetime
+    points: int
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Failures of one factor, in general or from one trusted device.
+
+    ``failures`` are those in the window; ``total`` the consecutive ones, kept for the factor as a whole.
+    """
+
+    failures: int = 0
+    total: int = 0
+    last_at: datetime | None = None
+    locked_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """Everything counted for one person."""
+
+    open: tuple[OpenChallenge, ...] = ()
+    sends: tuple[Send, ...] = ()
+    guesses: tuple[Guess, ...] = ()
+    counts: dict[str, Count] = field(default_factory=dict[str, Count])
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """Why a try is not taken: ``locked``, ``disabled``, ``budget``, ``cooldown``, ``sends`` or ``open``."""
+
+    why: str
+    retry_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One answer about to be checked: against which factors, from where, at what price in points."""
+
+    challenge_id: str
+    factors: tuple[str, ...]
+    trusted_device: str | None = None
+    points: int = 0
+
+
+# -- open challenges ------------------------------------------------------------
+
+
+def open_ids(throttle: Throttle) -> frozenset[str]:
+    """The ids of the challenges that stand in a slot."""
+    return frozenset(one.id for one in throttle.open)
+
+
+def opening(throttle: Throttle, one: OpenChallenge, limits: Limits, now: datetime) -> Throttle | Blocked:
+    """With one more open challenge; the one in the same slot is superseded."""
+    live = tuple(other for other in throttle.open if other.expires_at > now and other.slot != one.slot)
+    if len(live) >= limits.open_challenges:
+        return Blocked("open", min(other.expires_at for other in live))
+    return replace(throttle, open=(*live, one))
+
+
+def closing(throttle: Throttle, challenge_id: str) -> Throttle:
+    """With that challenge no longer open."""
+    return replace(throttle, open=tuple(one for one in throttle.open if one.id != challenge_id))
+
+
+# -- sends ----------------------------------------------------------------------
+
+
+def sending(throttle: Throttle, action: str, challenge_id: str, limits: Limits, now: datetime) -> Throttle | Blocked:
+    """With one more message sent for *action*, or why not yet."""
+    horizon = now - timedelta(seconds=limits.sends_window)
+    recent = tuple(send for send in throttle.sends if send.at > horizon)
+    same = [send for send in recent if send.action == action]
+    if same:
+        again = max(send.at for send in same) + timedelta(seconds=limits.resend_after)
+        if now < again:
+            return Blocked("cooldown", again)
+    if len(same) >= limits.sends:
+        return Blocked("sends", min(send.at for send in same) + timedelta(seconds=limits.sends_window))
+    return replace(throttle, sends=(*recent, Send(action, challenge_id, now)))
+
+
+def unsending(throttle: Throttle, challenge_id: str, at: datetime) -> Throttle:
+    """As if the message of *at* had not been sent: it was not delivered."""
+    kept = tuple(send for send in throttle.sends if (send.challenge_id, send.at) != (challenge_id, at))
+    return replace(throttle, sends=kept)
+
+
+# -- tries ----------------------------------------------------------------------
+
+
+def blocked(throttle: Throttle, trial: Trial, limits: Limits, now: datetime) -> Blocked | None:
+    """Why *trial* may not be made now; None if it may. The answer does not depend on the response."""
+    for factor in trial.factors:
+        if _count(throttle, factor).total >= limits.disable_after:
+            return Blocked("disabled")
+        window = _count(throttle, _window_key(factor, trial))
+        if window.locked_until is not None and now < window.locked_until:
+            return Blocked("locked", window.locked_until)
+    if trial.points and spent(throttle, now) + trial.points > limits.guess_budget:
+        return Blocked("budget")
+    return None
+
+
+def counting(throttle: Throttle, trial: Trial, limits: Limits, now: datetime) -> Throttle:
+    """With *trial* counted as a failure of every factor it is checked against."""
+    counts = dict(throttle.counts)
+    for factor in trial.factors:
+        window = _window_key(factor, trial)
+        for key in dict.fromkeys((factor, window)):
+            before = counts.get(key, Count())
+            counts[key] = _failed(before, limits, now, total=key == factor, window=key == window)
+    guesses = _live_guesses(throttle, now)
+    if trial.points:
+        earlier = sum(guess.points for guess in guesses if guess.challenge_id == trial.challenge_id)
+        others = tuple(guess for guess in guesses if guess.challenge_id != trial.challenge_id)
+        guesses = (*others, Guess(trial.challenge_id, now, earlier + trial.points))
+    return replace(throttle, counts=_pruned(counts, limits, now), guesses=guesses)
+
+
+def succeeded(throttle: Throttle, trial: Trial, factor: str | None) -> Throttle:
+    """After success with *factor*: its failures are forgiven, and the guesses of this challenge.
+
+    The other factors the answer was held against lose only the failure that this very try had cost them,
+    and success from a trusted device leaves the general window of the factor as it is.
+    """
+    counts = dict(throttle.counts)
+    for tried in trial.factors:
+        window = _window_key(tried, trial)
+        for key in dict.fromkeys((tried, window)):
+            before = counts.pop(key, None)
+            if before is None or (tried == factor and key == window):
+                continue
+            counts[key] = replace(
+                before,
+                failures=max(0, before.failures - (key == window)),
+                total=0 if tried == factor else max(0, before.total - (key == tried)),
+            )
+    guesses = tuple(guess for guess in throttle.guesses if guess.challenge_id != trial.challenge_id)
+    return replace(throttle, counts=counts, guesses=guesses)
+
+
+def unlocked(throttle: Throttle, factors: Iterable[str] | None = None) -> Throttle:
+    """With the counters of *factors* at zero, or all of them and the guess budget."""
+    if factors is None:
+        return replace(throttle, counts={}, guesses=())
+    keys = set(factors)
+    kept = {key: count for key, count in throttle.counts.items() if key.partition("@")[0] not in keys}
+    return replace(throttle, counts=kept)
+
+
+def spent(throttle: Throttle, now: datetime) -> int:
+    """Guess points spent in the year before *now*."""
+    return sum(guess.points for guess in _live_guesses(throttle, now))
+
+
+def _live_guesses(throttle: Throttle, now: datetime) -> tuple[Guess, ...]:
+    return tuple(guess for guess in throttle.guesses if guess.at > now - YEAR)
+
+
+def _count(throttle: Throttle, key: str) -> Count:
+    return throttle.counts.get(key, Count())
+
+
+def _window_key(factor: str, trial: Trial) -> str:
+    return f"{factor}@{trial.trusted_device}" if trial.trusted_device else factor
+
+
+def _failed(count: Count, limits: Limits, now: datetime, *, total: bool, window: bool) -> Count:
+    stale = count.last_at is not None and now - count.last_at > timedelta(seconds=limits.forget_after)
+    failures = (0 if stale else count.failures) + window
+    wait = limits.wait(failures) if window else 0
+    return Count(
+        failures=failures,
+        total=count.total + total,
+        last_at=now,
+        locked_until=now + timedelta(seconds=wait) if wait else None if window else count.locked_until,
+    )
+
+
+def _pruned(counts: dict[str, Count], limits: Limits, now: datetime) -> dict[str, Count]:
+    """Without windows that no longer mean anything; a factor's consecutive failures are never dropped."""
+    horizon = now - timedelta(seconds=limits.forget_after)
+    return {key: c for key, c in counts.items() if c.total or c.last_at is None or c.last_at > horizon}
