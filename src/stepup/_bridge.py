@@ -20,10 +20,24 @@ from typing import Any, TypeVar, cast
 
 from .challenge import Challenge
 from .changes import Applied, Changes, Key, Lost, Page, Partition, Record
-from .context import Actor
+from .context import Actor, Context, RiskAssessment
 from .errors import ConfigurationError, WrongColour
 from .factor import Factor
-from .ports import AsyncStore, AsyncVerifier, Begun, Call, Ceremony, Checked, Portable, State, Store, Stored, Verifier
+from .ports import (
+    AsyncRiskAssessor,
+    AsyncStore,
+    AsyncVerifier,
+    Begun,
+    Call,
+    Ceremony,
+    Checked,
+    Portable,
+    RiskAssessor,
+    State,
+    Store,
+    Stored,
+    Verifier,
+)
 
 T = TypeVar("T")
 STORE_METHODS = ("load", "apply", "list", "events", "purge")
@@ -51,6 +65,11 @@ def is_async(function: object) -> bool:
     while isinstance(function, functools.partial):
         function = cast("functools.partial[object]", function).func
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))
+
+
+def is_async_generator(function: object) -> bool:
+    """Whether calling *function* makes an async generator."""
+    return inspect.isasyncgenfunction(function)
 
 
 def settled(result: T | Awaitable[T], name: str) -> T:
@@ -108,7 +127,7 @@ def offloading_call(offload: Offload | None = None) -> Call:
         if is_async(function):
             return await cast(Awaitable[T], function(*args))
         result = cast("T | Awaitable[T]", await (offload or _to_thread)(function, *args))
-        return await cast("Awaitable[T]", result) if inspect.isawaitable(result) else cast("T", result)
+        return await cast("Awaitable[T]", result) if inspect.isawaitable(result) else result
 
     return call
 
@@ -117,6 +136,15 @@ async def _to_thread(function: Callable[..., T], *args: object) -> T:
     import asyncio
 
     return await asyncio.to_thread(function, *args)
+
+
+def called_assessor(assess: RiskAssessor | AsyncRiskAssessor, call: Call) -> AsyncRiskAssessor:
+    """A risk assessor of either colour for the engine."""
+
+    async def assessed(context: Context, action: str, /) -> RiskAssessment:
+        return await call(assess, context, action)
+
+    return assessed
 
 
 # -- stores ------------------------------------------------------------------------

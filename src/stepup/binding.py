@@ -20,6 +20,7 @@ class Binding:
 
     actor: str
     action: str
+    tenant: str = ""
     on_behalf_of: str | None = None
     session: str | None = None
     device: str | None = None
@@ -34,6 +35,7 @@ class Binding:
         return cls(
             actor=context.actor.id,
             action=action,
+            tenant=context.actor.tenant,
             on_behalf_of=context.actor.on_behalf_of,
             session=session_hash(ring, context),
             device=ring.hash_id("device", context.device.fingerprint) if context.device else None,
@@ -47,7 +49,8 @@ class Binding:
         """The names of what differs in *request*, of actor, action and what is in *binds*."""
         if self == request:
             return ()
-        found = [name for name in ("actor", "on_behalf_of", "action") if getattr(self, name) != getattr(request, name)]
+        always = ("actor", "tenant", "on_behalf_of", "action")
+        found = [name for name in always if getattr(self, name) != getattr(request, name)]
         for name in ("session", "device", "organization", "params"):
             if name in binds and getattr(self, name) != getattr(request, name):
                 found.append(name)

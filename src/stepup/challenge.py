@@ -81,10 +81,11 @@ class Preparation:
     checked against an older one is refused.
     """
 
-    serial: int
     at: datetime
     state: Mapping[str, str | int | bool] = field(default_factory=dict[str, str | int | bool], repr=False)
+    serial: int = 0
     sent_to: str | None = None
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ class Challenge:
         epochs, fence: versions that must still hold when it is answered.
         shown: label and value pairs the person is shown.
         attempts: answers reserved so far; ``max_attempts`` ends it.
+        serial: preparations made so far; it never goes back.
     """
 
     id: str
@@ -118,6 +120,7 @@ class Challenge:
     state: State = State.OPEN
     attempts: int = 0
     sends: int = 0
+    serial: int = 0
     proofs: tuple[Proof, ...] = ()
     prepared: Mapping[str, Preparation] = field(default_factory=dict[str, Preparation], repr=False)
     params: str | None = field(default=None, repr=False)
@@ -179,8 +182,9 @@ def prepare(challenge: Challenge, method: str, preparation: Preparation, *, sent
     moved = advance(challenge, Input.BEGIN)
     if moved is None:
         return None
-    prepared = {**challenge.prepared, method: preparation}
-    return replace(moved, prepared=prepared, sends=moved.sends + sent)
+    numbered = replace(preparation, serial=challenge.serial + 1)
+    prepared = {**challenge.prepared, method: numbered}
+    return replace(moved, prepared=prepared, sends=moved.sends + sent, serial=numbered.serial)
 
 
 def unprepare(challenge: Challenge, method: str) -> Challenge:

@@ -13,7 +13,7 @@ fence     (empty)                 Fence: the store's own, same in every partitio
 epoch     actor, session:<hash>   Epoch: only its version matters              never
 throttle  (empty)                 Throttle                                     never
 roster    (empty)                 Roster                                       never
-factor    factor id               StoredFactor                                 never (pending: 10 min)
+factor    method                  FactorSet                                    never
 challenge challenge id            Challenge                                    its end + 24 h
 shelf     session hash, or empty  Shelf                                        last grant + 24 h
 grant     grant id                Spend                                        grant's end + 24 h
@@ -31,7 +31,7 @@ from typing import Final, NamedTuple, TypeVar, final
 from .challenge import Challenge
 from .errors import ContractBroken
 from .event import Event
-from .factor import Roster, StoredFactor
+from .factor import FactorSet, Roster
 from .grant import Claim, Shelf, Spend
 from .throttle import Throttle
 
@@ -58,7 +58,7 @@ class Fence:
     """Carries nothing: its version changes whenever acknowledged writes may have been lost."""
 
 
-Value = Challenge | Claim | Epoch | Fence | Roster | Shelf | Spend | StoredFactor | Throttle
+Value = Challenge | Claim | Epoch | FactorSet | Fence | Roster | Shelf | Spend | Throttle
 V = TypeVar("V")
 
 FENCE: Final = Key("fence")
@@ -70,6 +70,26 @@ ROSTER: Final = Key("roster")
 def session_epoch(session: str | None) -> Key:
     """The epoch of a session hash; calls without a session share one."""
     return Key("epoch", f"session:{session or ''}")
+
+
+def challenge_key(challenge_id: str) -> Key:
+    """The record of a challenge."""
+    return Key("challenge", challenge_id)
+
+
+def factor_key(method: str) -> Key:
+    """The record of a person's stored factors of *method*."""
+    return Key("factor", method)
+
+
+def grant_key(grant_id: str) -> Key:
+    """The record that counts or ends a grant."""
+    return Key("grant", grant_id)
+
+
+def claim_key(what: str) -> Key:
+    """The record of something that can happen once."""
+    return Key("claim", what)
 
 
 def shelf_key(session: str | None) -> Key:

@@ -23,6 +23,7 @@ class EventType(enum.StrEnum):
     CHALLENGE_STARTED = "challenge_started"
     CHALLENGE_REFUSED = "challenge_refused"
     CHALLENGE_CANCELLED = "challenge_cancelled"
+    PREPARED = "prepared"
     CODE_SENT = "code_sent"
     CODE_REFUSED = "code_refused"
     DELIVERY_FAILED = "delivery_failed"

@@ -59,17 +59,39 @@ class Factor:
 
 @dataclass(frozen=True, slots=True)
 class StoredFactor:
-    """The record behind a stored factor: what its verifier needs, sealed or digested.
+    """What a verifier needs of one factor, sealed or digested; ``data`` is the verifier's own.
 
-    ``data`` is the verifier's own. The record's version is what makes a step or a code count once.
-    ``confirmed`` is False until the person has answered with it for the first time.
+    ``pending`` is set until the person has answered with it for the first time.
     """
 
     id: str
     method: str
     data: Mapping[str, str | int | tuple[str, ...]] = field(repr=False)
-    confirmed: bool = True
     pending: Pending | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FactorSet:
+    """The record behind a person's stored factors of one method.
+
+    Its version is what makes a TOTP step or a recovery code count once. For an application-owned factor it
+    holds what has to be remembered about it (the last step accepted).
+    """
+
+    factors: tuple[StoredFactor, ...] = ()
+
+    def get(self, factor_id: str) -> StoredFactor | None:
+        """The factor with that id."""
+        return next((one for one in self.factors if one.id == factor_id), None)
+
+    def replacing(self, factor: StoredFactor) -> FactorSet:
+        """With *factor* in the place of the one with its id, or added."""
+        kept = tuple(one for one in self.factors if one.id != factor.id)
+        return FactorSet((*kept, factor))
+
+    def without(self, factor_id: str) -> FactorSet:
+        """With one factor fewer."""
+        return FactorSet(tuple(one for one in self.factors if one.id != factor_id))
 
 
 @dataclass(frozen=True, slots=True)

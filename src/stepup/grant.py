@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
 
 from .binding import Binding
-from .context import Proof
+from .context import Proof, newest
 from .policy import Rules
 
 MAX_SKEW: Final = timedelta(seconds=30)
@@ -67,8 +67,13 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """What is unlocked in one session, and the newest proof of each method given in it."""
+    """What is unlocked in one session, and the newest proof of each method given in it.
 
+    ``epochs`` and ``fence`` are those of the last step-up: where they no longer hold, its proofs do not count.
+    """
+
+    epochs: tuple[int, int]
+    fence: int
     grants: tuple[Grant, ...] = ()
     proofs: tuple[Proof, ...] = ()
 
@@ -143,15 +148,24 @@ def _in_group(grant: Grant, rules: Rules) -> bool:
     return grant.group is not None and grant.group == rules.action.group and rules.level <= 3 and grant.level <= 3
 
 
-def moved(grant: Grant, grant_id: str, session: str, epoch: int) -> Grant:
-    """The same grant in another session, under a new id: tokens of the old one die."""
-    return replace(grant, id=grant_id, binding=grant.binding.in_session(session), epochs=(grant.epochs[0], epoch))
+def moved(shelf: Shelf, session: str, epochs: tuple[int, int]) -> Shelf:
+    """The shelf of a session that was rotated: its grants live on in the new one.
+
+    Their ids stay, so that what was spent stays spent; their tokens die, because those name the old session.
+    """
+    grants = tuple(replace(one, binding=one.binding.in_session(session), epochs=epochs) for one in shelf.grants)
+    return replace(shelf, epochs=epochs, grants=grants)
 
 
-def shelved(shelf: Shelf, grant: Grant, now: datetime) -> Shelf:
-    """With one more grant, the expired gone, and at most 32 kept (the oldest go first)."""
+def shelved(shelf: Shelf | None, grant: Grant, now: datetime) -> Shelf:
+    """With one more grant and its proofs; the expired, the revoked and all but the newest 32 go."""
+    if shelf is None or (shelf.epochs, shelf.fence) != (grant.epochs, grant.fence):
+        others = (
+            () if shelf is None else tuple(one for one in shelf.grants if one.binding.session != grant.binding.session)
+        )
+        shelf = Shelf(grant.epochs, grant.fence, others)
     live = tuple(one for one in shelf.grants if one.expires_at > now)
-    return replace(shelf, grants=(*live, grant)[-SHELF_LIMIT:])
+    return replace(shelf, grants=(*live, grant)[-SHELF_LIMIT:], proofs=newest((*shelf.proofs, *grant.proofs)))
 
 
 # -- the token's claims ---------------------------------------------------------
@@ -172,6 +186,7 @@ def to_claims(grant: Grant, issuer: str, audience: str) -> dict[str, object]:
         "auth_time": int(grant.auth_time.timestamp()),
         "stepup": {
             "act": bound.action,
+            "ten": bound.tenant,
             "sid": bound.session,
             "dev": bound.device,
             "org": bound.organization,
@@ -207,6 +222,7 @@ def from_claims(claims: Mapping[str, object], issuer: str, audience: str) -> Gra
         binding=Binding(
             actor=actor,
             action=own["act"],
+            tenant=own["ten"],
             on_behalf_of=data["sub"] if "act" in data else None,
             session=own["sid"],
             device=own["dev"],

@@ -17,17 +17,22 @@ sync ones that may block (verifier hooks, mailers, password hashes) in a worker 
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol, TypeVar, final, runtime_checkable
 
-from .challenge import Challenge, FactorRef
+from .ceremony import REJECTED as REJECTED
+from .ceremony import Begun as Begun
+from .ceremony import Ceremony as Ceremony
+from .ceremony import Checked as Checked
+from .ceremony import Prompt as Prompt
+from .ceremony import State as State
+from .ceremony import Verdict as Verdict
+from .challenge import Challenge
 from .changes import Applied, Changes, Key, Lost, Page, Partition, Record
-from .context import Actor, Context, Proof, RiskAssessment
-from .factor import Factor, StoredFactor
-from .keys import Vault
+from .context import Actor, Context, RiskAssessment
+from .factor import Factor
 
 T = TypeVar("T")
 
@@ -199,89 +204,6 @@ class Stored:
 
 
 STORED: Final = Stored()
-
-
-class Verdict(enum.Enum):
-    """What a verifier found. Compared by identity; a verdict has no truth value."""
-
-    ACCEPTED = "accepted"
-    REJECTED = "rejected"
-    REPLAYED = "replayed"
-
-    def __bool__(self) -> bool:
-        raise TypeError("Compare a verdict with `is Verdict.ACCEPTED`.")
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """What the person is asked for. ``sent_to`` is masked; ``options`` is what a client needs (WebAuthn)."""
-
-    method: str
-    sent_to: str | None = None
-    resend_at: datetime | None = None
-    expires_at: datetime | None = None
-    options: Mapping[str, object] = field(default_factory=dict[str, object])
-
-
-State = Mapping[str, str | int | bool]
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """What ``begin`` made.
-
-    ``state`` is stored with the challenge and handed back to ``check``: JSON-safe, digests instead of
-    codes. ``deliver`` is called after the challenge has been written, takes nothing, and raises if the
-    message was not taken; sync or async like the mailer it calls.
-    """
-
-    prompt: Prompt
-    state: State = field(default_factory=dict[str, str | int | bool], repr=False)
-    deliver: Callable[[], object] | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """What ``check`` found.
-
-    Attributes:
-        verdict: compared by identity.
-        proof: on acceptance; its method must be the verifier's and its time ``context.now``.
-        claims: names that must never have been claimed before (a nonce, a mailed code).
-        advance: the stored factor moved forward (a TOTP step, a recovery code used up); written only if
-            nobody else moved it meanwhile.
-        material: new material of an application-owned factor that the check itself changed (a rehash).
-    """
-
-    verdict: Verdict
-    proof: Proof | None = None
-    claims: tuple[str, ...] = ()
-    advance: StoredFactor | None = field(default=None, repr=False)
-    material: bytes | None = field(default=None, repr=False)
-
-
-REJECTED: Final = Checked(Verdict.REJECTED)
-
-
-@dataclass(frozen=True, slots=True)
-class Ceremony:
-    """What a verifier is told: who answers, for which challenge, when, and with which factors.
-
-    ``factors`` are those of the verifier's method that count now; ``stored`` the records behind those
-    that the store keeps. ``vault`` seals and digests.
-    """
-
-    context: Context
-    challenge: Challenge
-    now: datetime
-    factors: tuple[FactorRef, ...]
-    stored: Mapping[str, StoredFactor] = field(repr=False)
-    vault: Vault = field(repr=False)
-
-    @property
-    def actor(self) -> Actor:
-        """The person who answers."""
-        return self.context.actor
 
 
 class Verifier(Protocol):

@@ -3,7 +3,7 @@
 ::
 
     any_of("passkey", all_of("password", "totp"))     named methods; naming means all of them count
-    method("totp", max_age=60)                        the same, proved at most 60 seconds ago
+    method("totp", max_age=60)                        the same, proved less than 60 seconds ago
     ANY        any method the person has enrolled
     STRONGEST  the strongest the person has enrolled, and its equals
 
@@ -35,7 +35,7 @@ class Strength(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One named method, optionally proved at most ``max_age`` seconds ago."""
+    """One named method, optionally proved less than ``max_age`` seconds ago."""
 
     name: str
     max_age: int | None = None
@@ -73,7 +73,7 @@ STRONGEST = Enrolled.STRONGEST
 
 
 def method(name: str, *, max_age: int | None = None) -> Method:
-    """One named method, optionally not older than *max_age* seconds."""
+    """One named method, optionally proved less than *max_age* seconds ago."""
     return Method(name, max_age)
 
 
@@ -139,19 +139,25 @@ class Holding:
     ``strongest``: the strength of the strongest factor enrolled, locked and unreadable ones included;
     None means that nothing is known and ``STRONGEST`` can not be met. ``min_strength``: proofs below it
     never count. ``recovery``: a recovery code may stand in for its factor (levels 1 to 3).
-    ``session_fresh``: a recent login, for ``fresh_session``. ``allowed``: the only methods that count,
+    ``session_age`` and ``session_window``: seconds since the last login, and how old it may be for
+    ``fresh_session``; None for no login. ``allowed``: the only methods that count,
     where the risk of the request narrowed them.
     """
 
     strongest: int | None = None
     min_strength: int = 0
     recovery: bool = True
-    session_fresh: bool = False
+    session_age: float | None = None
+    session_window: int = 0
     allowed: frozenset[str] | None = None
 
     def admits(self, method: str, strength: int) -> bool:
         """Whether a method of that strength may count at all."""
         return strength >= self.min_strength and (self.allowed is None or method in self.allowed)
+
+    def session_within(self, window: int) -> bool:
+        """Whether the last login is less than *window* seconds old and nothing narrowed the methods."""
+        return self.allowed is None and self.session_age is not None and self.session_age < window
 
 
 def met(requirement: Requirement, proofs: Iterable[Proof], holding: Holding, now: datetime) -> bool:
@@ -166,7 +172,7 @@ def _met(requirement: Requirement, proofs: list[Proof], holding: Holding, now: d
     if isinstance(requirement, AllOf):
         return all(_met(part, proofs, holding, now) for part in requirement.parts)
     if isinstance(requirement, Method) and requirement.name == FRESH_SESSION:
-        return holding.session_fresh
+        return holding.session_within(requirement.max_age or holding.session_window)
     return any(_counts(proof, requirement, holding, now) for proof in proofs)
 
 
@@ -179,7 +185,7 @@ def _counts(proof: Proof, leaf: Method | Enrolled, holding: Holding, now: dateti
     if leaf is STRONGEST:
         return holding.strongest is not None and proof.strength >= holding.strongest
     assert isinstance(leaf, Method)  # the two enrolled ones were answered above
-    if leaf.max_age is not None and (now - proof.at).total_seconds() > leaf.max_age:
+    if leaf.max_age is not None and (now - proof.at).total_seconds() >= leaf.max_age:
         return False
     return named or proof.stands_for == leaf.name
 

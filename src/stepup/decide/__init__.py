@@ -1,1 +1,16 @@
-"""."""
+"""The use cases, as pure functions: ``(snapshot, input, now) -> (Changes, outcome)``.
+
+=============== ==========================================================================
+``request``     one call made concrete: action, context, binding, risk, the rules in force
+``holding``     what the person can prove now, and what to answer where that is nothing
+``authorize``   ``require`` and ``check``: session freshness, grants, redeeming
+``start``       opening a challenge
+``prepare``     ``begin``: preparing a method, counting what is sent
+``attempt``     reserving an answer, and concluding it: minting, rejecting, rotating
+``revoke``      ending grants, sessions, everything; cancel, unlock, forget
+``enrol``       adding, changing and removing factors
+=============== ==========================================================================
+
+Nothing here does I/O, reads a clock or draws random numbers: time and fresh ids are arguments. A decision
+relies only on records that its changes also put or check.
+"""

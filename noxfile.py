@@ -1,0 +1,144 @@
+"""Every check of the project, each a session: ``python3 -m nox -l`` lists them.
+
+Needs nothing but Python 3.11 or newer and ``python3 -m pip install nox``. A session runs on the Python that
+runs nox; ``.ci/run`` runs them all in the order that tells most soonest.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+PURE: list[str] = PYPROJECT["tool"]["stepup"]["pure"]
+COVERED = 95
+
+nox.needs_version = ">=2025.5.1"
+nox.options.default_venv_backend = "virtualenv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.error_on_missing_interpreters = True
+nox.options.sessions = ["tests", "lint", "typing", "requirements", "build", "demo"]
+
+
+def groups(*names: str) -> list[str]:
+    """The requirements of the dependency groups *names*, as pyproject.toml states them."""
+    return list(nox.project.dependency_groups(PYPROJECT, *names))
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests and hold the coverage. With arguments: just pytest with them."""
+    session.install("-e", ".", *groups("test"))
+    if session.posargs:
+        session.run("pytest", *session.posargs)
+        return
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest")
+    session.run("coverage", "combine", "--quiet")
+    pure = ",".join(f"*/stepup/{name}/*,*/stepup/{name}.py" for name in PURE)
+    session.log("the pure modules: every branch")
+    session.run("coverage", "report", f"--include={pure}", "--fail-under=100")
+    session.log(f"everything: at least {COVERED} %")
+    session.run("coverage", "report", f"--fail-under={COVERED}")
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Watch a dangerous action being blocked, proved, unlocked, and refused on every kind of misuse."""
+    _quickstart(session)
+
+
+@nox.session
+def quickstart(session: nox.Session) -> None:
+    """Run examples/quickstart.py: the flow without a browser."""
+    _quickstart(session)
+
+
+def _quickstart(session: nox.Session) -> None:
+    session.install("-e", ".", *groups("demo"))
+    session.run("python", "examples/quickstart.py", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and form. ``nox -s lint -- --fix`` mends what can be mended."""
+    session.install(*groups("lint"))
+    if "--fix" in session.posargs:
+        session.run("ruff", "check", "--fix", ".")
+        session.run("ruff", "format", ".")
+        return
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """Check types with mypy and pyright, both strict."""
+    session.install("-e", ".", "nox", *groups("test", "typing"))
+    session.run("mypy")
+    session.run("pyright")
+
+
+@nox.session
+def requirements(session: nox.Session) -> None:
+    """Print which requirement is shown by which test, and which is not yet. Runs no test."""
+    session.install("-e", ".", *groups("test"))
+    session.run("pytest", "--quiet", "--requirements", *session.posargs)
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build the sdist and from it the wheel, and import the wheel in an environment of its own."""
+    session.install("build", "virtualenv")
+    work = Path(session.create_tmp()).resolve()
+    dist = work / "dist"
+    for old in dist.glob("*"):
+        old.unlink()
+    session.run("python", "-m", "build", "--outdir", str(dist), ".")
+    (wheel,) = dist.glob("*.whl")
+    (sdist,) = dist.glob("*.tar.gz")
+    _check_contents(session, wheel, sdist)
+
+    fresh = work / "fresh"
+    session.run("virtualenv", "--quiet", "--clear", str(fresh))
+    python = str(fresh / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python"))
+    session.run(python, "-m", "pip", "install", "--quiet", str(wheel), external=True)
+    with session.chdir(work):
+        session.run(python, "-I", "-W", "error", "-c", _IMPORT.format(src=str(ROOT / "src")), external=True)
+
+
+_IMPORT = """
+import importlib.metadata, importlib.resources, pathlib
+import stepup
+assert importlib.resources.files(stepup).joinpath("py.typed").is_file(), "py.typed is not installed"
+where = pathlib.Path(stepup.__file__).resolve()
+assert not where.is_relative_to({src!r}), f"imported from the checkout: {{where}}"
+for name in getattr(stepup, "__all__", ()):
+    getattr(stepup, name)
+print("stepup-auth", importlib.metadata.version("stepup-auth"), "imports from its wheel")
+"""
+
+
+def _check_contents(session: nox.Session, wheel: Path, sdist: Path) -> None:
+    inside = set(zipfile.ZipFile(wheel).namelist())
+    source = {path.relative_to(ROOT / "src").as_posix() for path in (ROOT / "src").rglob("*.py")} | {"stepup/py.typed"}
+    foreign = {name for name in inside if not name.startswith("stepup/") and ".dist-info/" not in name}
+    problems = {"missing from the wheel": source - inside, "foreign to the wheel": foreign}
+    with tarfile.open(sdist) as archive:
+        shipped = {name.partition("/")[2] for name in archive.getnames()}
+    problems["missing from the sdist"] = {
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+        "CHANGELOG.md",
+        "noxfile.py",
+    } - shipped
+    found = {what: sorted(names) for what, names in problems.items() if names}
+    if found:
+        session.error(json.dumps(found, indent=2))

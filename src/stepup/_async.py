@@ -1,0 +1,412 @@
+"""``AsyncStepUp``: the async face. The same names and docstrings as ``StepUp``, awaited."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any, Literal, ParamSpec, TypeVar
+
+from . import _bridge as bridge
+from ._config import Secrets, Settings, build, sender
+from ._engine import authorize, ceremony, factors, upkeep
+from ._engine.core import Core
+from ._guard import Given, Guard
+from ._observe import Told
+from .ceremony import Prompt
+from .challenge import Challenge
+from .changes import Page
+from .context import Actor, Context, Resource
+from .decide.attempt import MoreNeeded, Rejected, Verified
+from .decision import Authorization, Decision
+from .errors import WrongColour
+from .event import Event
+from .factor import Factor
+from .grant import Grant
+from .policy import Action, Params, Policy, Risk
+from .ports import (
+    AsyncMailer,
+    AsyncRiskAssessor,
+    AsyncStore,
+    AsyncVerifier,
+    Clock,
+    Mailer,
+    Portable,
+    RiskAssessor,
+    Verifier,
+)
+from .throttle import Limits
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class AsyncStepUp:
+    """A gate: fresh proof before dangerous actions. Make one at start-up and share it between tasks."""
+
+    def __init__(
+        self,
+        *,
+        actions: Sequence[Action],
+        verifiers: Sequence[Verifier | AsyncVerifier | Portable],
+        store: AsyncStore,
+        secret: Secrets,
+        factor_secret: Secrets | None = None,
+        policies: Mapping[Risk | int | str, Policy] | None = None,
+        limits: Limits | None = None,
+        clock: Clock | None = None,
+        risk: RiskAssessor | AsyncRiskAssessor | None = None,
+        mailer: Mailer | AsyncMailer | None = None,
+        may_start: Callable[[str, Context], bool | Awaitable[bool]] | None = None,
+        context_of: Callable[[], Context] | None = None,
+        on_event: Callable[[Event], object] | None = None,
+        on_decision: Told | None = None,
+        record: Literal["events", "all"] = "events",
+        namespace: str = "stepup",
+        audience: str | None = None,
+        enrol_url: str | None = None,
+        login_url: str | None = None,
+        revoke_on_reuse: bool = False,
+        offload: bridge.Offload | None = None,
+    ) -> None:
+        """Put a gate together; every mistake that can be seen now is raised now.
+
+        Args:
+            actions: the sensitive operations.
+            verifiers: the ways to prove, in any order; policy and strength decide.
+            store: where records live.
+            secret: at least 32 random bytes, or ``[current, *old]``, or a ``KeyRing``.
+            factor_secret: the same for stored factors, so that token keys can be dropped without losing them.
+            policies: replacements for the default table by ``Risk``, and named policies.
+            limits: attempt, send and lock-out numbers.
+            clock: where time comes from.
+            risk: judges the session's risk.
+            mailer: sends notices; by default the mailer of ``EmailCode``.
+            may_start: lets a client start a challenge without an offer, over HTTP: ``(action, context) -> bool``.
+            context_of: the context of the current request, for guards that are given none.
+            on_event: told of every stored event, after it is stored.
+            on_decision: told of decisions that leave no event: ``(decision, context, count)``.
+            record: ``"all"`` also stores an event for those.
+            namespace: separates gates that share a store; the issuer of tokens.
+            audience: the audience of tokens.
+            enrol_url, login_url: where a person can enrol a method, or sign in again.
+            revoke_on_reuse: answering a finished challenge again revokes what it minted.
+            offload: runs a blocking function in a worker thread, ``await offload(function, *args)``; by default
+                ``asyncio.to_thread``. Sync hooks, Argon2 and SMTP go through it.
+
+        Raises:
+            ConfigurationError: naming the thing and the remedy.
+            WrongColour: for a sync store, which would block the event loop, or a port of both colours.
+        """
+        bridge.refuse_async("clock", clock, ("now",))
+        call = bridge.offloading_call(offload)
+        settings = Settings(
+            actions=actions,
+            secret=secret,
+            factor_secret=factor_secret,
+            policies=policies,
+            limits=limits,
+            clock=clock,
+            on_event=on_event,
+            on_decision=on_decision,
+            record=record,
+            namespace=namespace,
+            audience=audience,
+            enrol_url=enrol_url,
+            login_url=login_url,
+            revoke_on_reuse=revoke_on_reuse,
+        )
+        self._core = build(
+            settings,
+            store=bridge.async_store(store),
+            verifiers=[bridge.async_verifier(verifier, call) for verifier in verifiers],
+            assess=None if risk is None else bridge.called_assessor(risk, call),
+            send=sender(mailer, verifiers),
+            call=call,
+        )
+        self._context_of = context_of
+        self.may_start = may_start
+        self.factors = AsyncFactors(self._core)
+
+    # -- deciding -----------------------------------------------------------------
+
+    async def check(
+        self,
+        action: str,
+        context: Context,
+        *,
+        resource: Resource | None = None,
+        params: Params | None = None,
+        token: str | None = None,
+    ) -> Decision:
+        """Decide without spending or recording anything.
+
+        Returns the ``Decision`` with every reason. It is advice: only ``require`` lets an action run.
+
+        Raises:
+            UnknownAction: for an action nobody registered.
+            InvalidInput: for a value of the wrong type or size.
+            StoreUnavailable: if the store cannot answer.
+        """
+        return await authorize.check(self._core, action, context, resource, params, token)
+
+    async def require(
+        self,
+        action: str,
+        context: Context,
+        *,
+        resource: Resource | None = None,
+        params: Params | None = None,
+        token: str | None = None,
+        request_id: str | None = None,
+    ) -> Authorization:
+        """Let the call pass, spending a use where uses are limited, or raise.
+
+        Call it after the permission check and the validation of input, as close to the mutation as possible.
+        Under concurrency a single use is spent by exactly one caller. ``request_id`` lets the very same
+        request learn its own success after a lost reply; keep it secret and unique.
+
+        Raises:
+            StepUpRequired: fresh proof would open it; carries an offer.
+            Denied: nothing that could be proved now would.
+            UnknownAction: for an action nobody registered.
+            InvalidInput: for a value of the wrong type or size.
+            StoreUnavailable: if the outcome is not known; treat it as refused.
+        """
+        return await authorize.require(self._core, action, context, resource, params, token, request_id)
+
+    def guard(
+        self,
+        action: str,
+        *,
+        resource: Given = None,
+        params: Given = None,
+        context: Given = None,
+        token: Given = None,
+    ) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Coroutine[Any, Any, R]]]:
+        """Guard a function: ``require`` runs before each call of it.
+
+        ``resource``, ``params``, ``context`` and ``token`` are values, or functions that are given those of the
+        guarded function's arguments that they name. Without ``context``, the gate's ``context_of`` is asked.
+
+        Raises:
+            UnknownAction: when decorating, for an action nobody registered.
+            ConfigurationError: when decorating, for a missing context or an unknown argument.
+            WrongColour: when decorating a function of the other colour.
+        """
+
+        def decorate(function: Callable[P, Awaitable[R]]) -> Callable[P, Coroutine[Any, Any, R]]:
+            if not bridge.is_async(function):
+                raise WrongColour(f"guard({action!r}) on a function that is not async.", remedy="Use StepUp.")
+            guard = Guard(
+                self._core.registry,
+                action,
+                function,
+                resource=resource,
+                params=params,
+                context=context or self._context_of,
+                token=token,
+            )
+
+            @functools.wraps(function)
+            async def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+                call = guard.call(args, kwargs)
+                await self.require(action, call.context, resource=call.resource, params=call.params, token=call.token)
+                return await function(*args, **kwargs)
+
+            return guarded
+
+        return decorate
+
+    # -- the ceremony ---------------------------------------------------------------
+
+    async def start_offer(self, offer: str, context: Context, *, reason: str | None = None) -> Challenge:
+        """Open a challenge for the blocked call that *offer* describes; policy decides again.
+
+        Raises:
+            Denied: with ``bad_request`` for an offer that is not this person's in this session, or older than
+                ten minutes; with another code where nothing can be proved now.
+            StoreUnavailable: if the outcome is not known.
+        """
+        return await ceremony.start_offer(self._core, offer, context, reason)
+
+    async def start(
+        self,
+        action: str,
+        context: Context,
+        *,
+        resource: Resource | None = None,
+        params: Params | None = None,
+        reason: str | None = None,
+    ) -> Challenge:
+        """Open a challenge for a call, superseding an open one for the same binding.
+
+        ``reason`` is the person's own words for the audit. Two store calls.
+
+        Raises:
+            Denied: where nothing can be proved now, or too many challenges are open.
+            UnknownAction: for an action nobody registered.
+            InvalidInput: for a value of the wrong type or size.
+            StoreUnavailable: if the outcome is not known.
+        """
+        return await ceremony.start_challenge(self._core, action, context, resource, params, reason)
+
+    async def begin(self, challenge_id: str, method: str, context: Context) -> Prompt:
+        """Prepare a method: send the code, make the options. Optional for methods that need nothing.
+
+        Asked again within the resend time, it answers the same without sending again.
+
+        Raises:
+            Denied: for a challenge that is not this person's or not open, a method that is not allowed, or too many sends.
+            DeliveryFailed: if the message was not taken; counters are as before and it can be repeated at once.
+            StoreUnavailable: if the outcome is not known.
+        """
+        return await ceremony.begin(self._core, challenge_id, method, context)
+
+    async def verify(
+        self,
+        challenge_id: str,
+        method: str,
+        response: object,
+        context: Context,
+        *,
+        rotate: Callable[[], str | Awaitable[str]] | None = None,
+    ) -> Verified | MoreNeeded | Rejected:
+        """Judge one answer. It is counted before it is looked at, and always recorded.
+
+        Returns ``Verified`` with the grant and its token, ``MoreNeeded`` where a part is still missing, or
+        ``Rejected``. Only ``Verified`` is truthy. ``rotate`` is called once the last proof is accepted and
+        before anything is minted; it changes the session's id and returns the new one, to which the grant is
+        bound. Under concurrency the verifier runs at most as often as attempts are allowed, and one wins.
+
+        Raises:
+            StoreUnavailable: if the outcome is not known; the answer stays counted.
+        """
+        return await ceremony.verify(self._core, challenge_id, method, response, context, rotate)
+
+    async def cancel(self, challenge_id: str, context: Context) -> bool:
+        """Close an open challenge; False where there was none to close."""
+        return await ceremony.cancel(self._core, challenge_id, context)
+
+    async def challenge(self, challenge_id: str, context: Context) -> Challenge | None:
+        """The challenge as it stands now; None where it is not this person's in this session."""
+        return await ceremony.look(self._core, challenge_id, context)
+
+    # -- ending and looking after -----------------------------------------------------
+
+    async def grants(self, context: Context) -> tuple[Grant, ...]:
+        """What is unlocked in this session now, newest first."""
+        return await upkeep.grants(self._core, context)
+
+    async def revoke(
+        self, context: Context, *, grant: str | None = None, session: bool = False, everything: bool = False
+    ) -> bool:
+        """End one grant, everything of this session (on sign-out), or everything of the person.
+
+        When it has returned, nothing that it ended can be used, wherever it is presented. Returns whether
+        there was something to end.
+
+        Raises:
+            InvalidInput: unless exactly one is asked for.
+            StoreUnavailable: if the outcome is not known; call it again.
+        """
+        return await upkeep.revoke_some(self._core, context, grant, session=session, everything=everything)
+
+    async def rotated(self, context: Context, session_id: str) -> None:
+        """Tell that the session in *context* has got the id *session_id*: its grants move, its tokens die."""
+        await upkeep.rotated(self._core, context, session_id)
+
+    async def unlock(
+        self, actor: Actor, support: Context, *, methods: Sequence[str] | None = None, token: str | None = None
+    ) -> None:
+        """Set somebody's failure counters and guess budget to zero.
+
+        A protected action itself: *support* must hold a grant for ``stepup.support.unlock`` on the resource
+        ``Resource("actor", actor.id)``, and must be somebody else.
+
+        Raises:
+            StepUpRequired, Denied: as ``require``.
+            InvalidInput: for unlocking oneself.
+        """
+        await upkeep.unlock(self._core, actor, support, methods, token)
+
+    async def forget(self, actor: Actor) -> None:
+        """Erase everything kept about a person: factors, grants, counters and events.
+
+        Tokens issued before stay dead. Guard it like the deletion of the account that it belongs to.
+        """
+        await upkeep.forget(self._core, actor)
+
+    async def events(self, actor: Actor, *, after: str | None = None, limit: int = 50) -> Page:
+        """The person's audit events, newest first; ``Page.after`` continues."""
+        return await upkeep.events(self._core, actor, after, limit)
+
+    async def purge(self, *, limit: int = 1000) -> int:
+        """Delete at most *limit* expired records and return how many; call it from time to time."""
+        return await upkeep.purge(self._core, limit)
+
+    def __repr__(self) -> str:
+        return f"AsyncStepUp(namespace={self._core.namespace!r}, methods={list(self._core.methods)!r})"
+
+
+class AsyncFactors:
+    """Enrolment. Every change is a protected action and ends what was opened before it."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def list(self, context: Context) -> tuple[Factor, ...]:
+        """Everything the person has enrolled, what the application keeps included; never a secret."""
+        return await factors.every(self._core, context)
+
+    async def enrol_totp(self, context: Context, *, label: str = "", token: str | None = None) -> factors.TOTPEnrolment:
+        """Make a secret for an authenticator app; it counts once ``confirm_totp`` has seen its first code.
+
+        The person's first factor of all needs a session less than five minutes old; any other, a step-up with
+        the strongest factor held, for ``stepup.factor.add``. Ten minutes to confirm.
+
+        Raises:
+            StepUpRequired, Denied: as ``require``.
+            ConfigurationError: for a gate that keeps no TOTP secrets.
+        """
+        return await factors.enrol_totp(self._core, context, label, token)
+
+    async def confirm_totp(self, context: Context, factor_id: str, code: str) -> Factor | Rejected:
+        """Confirm a new secret with its first code, from the session that made it; five tries.
+
+        Returns the factor, quarantined for 24 hours if it was added under a weaker proof than itself.
+        """
+        return await factors.confirm_totp(self._core, context, factor_id, code)
+
+    async def new_recovery_codes(self, context: Context, *, token: str | None = None) -> tuple[str, ...]:
+        """Replace the person's recovery codes and return the new ones, to be shown once.
+
+        They stand in for the strongest possession factor held, and go when it goes.
+
+        Raises:
+            StepUpRequired, Denied: as ``require``; Denied also where there is no factor to stand in for.
+            ConfigurationError: for a gate without ``RecoveryCode()``.
+        """
+        return await factors.new_recovery_codes(self._core, context, token)
+
+    async def remove(self, context: Context, factor_id: str, *, token: str | None = None) -> bool:
+        """Remove a stored factor of this person; False where there is none with that id.
+
+        Raises:
+            StepUpRequired, Denied: as ``require``, for ``stepup.factor.remove`` on ``Resource("factor", id)``.
+        """
+        return await factors.remove(self._core, context, factor_id, token)
+
+    async def changed(self, context: Context, method: str, authorization: Authorization) -> None:
+        """Tell that a factor the application owns (password, address) was changed under a step-up.
+
+        Without it, the change is noticed and quarantined for 24 hours. *authorization* is what ``require``
+        returned for the change, less than five minutes ago.
+
+        Raises:
+            InvalidInput: for an authorization of somebody else, or an old one.
+        """
+        await factors.changed(self._core, context, method, authorization)
+
+    async def report_totp_step(self, actor: Actor, step: int, *, factor_id: str = "totp") -> bool:
+        """Tell the step of a code that the application's own login accepted, so that it cannot be used again."""
+        return await factors.report_totp_step(self._core, actor, step, factor_id)

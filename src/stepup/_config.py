@@ -1,0 +1,144 @@
+"""Construction: every mistake that can be seen before the first request is seen here.
+
+``build`` turns what a developer passes to ``StepUp`` or ``AsyncStepUp`` into a ``Core``. The two faces
+differ only in the ports they hand over: already async, and calling hooks in their own colour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from ._bridge import is_async, require_methods
+from ._engine.core import Core
+from ._observe import Told, observer
+from .clock import ForwardClock, SystemClock
+from .context import RECOVERY_CODE, require_text
+from .decide.enrol import OWN_ACTIONS
+from .decide.holding import MethodInfo
+from .errors import ConfigurationError
+from .event import Event
+from .keys import KeyRing, Secret, Vault
+from .policy import Action, Policy, Registry, Risk
+from .ports import AsyncMailer, AsyncRiskAssessor, AsyncStore, AsyncVerifier, Call, Clock, Mailer, Message, Portable
+from .throttle import Limits
+from .token import GRANT_TYPE, OFFER_TYPE, TokenWriter
+
+Secrets = Secret | Sequence[Secret] | KeyRing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What both faces take, besides their ports. ``StepUp`` documents each."""
+
+    actions: Sequence[Action]
+    secret: Secrets
+    factor_secret: Secrets | None = None
+    policies: Mapping[Risk | int | str, Policy] | None = None
+    limits: Limits | None = None
+    clock: Clock | None = None
+    on_event: Callable[[Event], object] | None = None
+    on_decision: Told | None = None
+    record: Literal["events", "all"] = "events"
+    namespace: str = "stepup"
+    audience: str | None = None
+    enrol_url: str | None = None
+    login_url: str | None = None
+    revoke_on_reuse: bool = False
+
+
+def build(
+    settings: Settings,
+    *,
+    store: AsyncStore,
+    verifiers: Sequence[AsyncVerifier],
+    assess: AsyncRiskAssessor | None,
+    send: Callable[[Message], object] | None,
+    call: Call,
+) -> Core:
+    """Check everything and put it together.
+
+    Raises:
+        ConfigurationError: naming the thing and the remedy.
+    """
+    methods = _methods(verifiers)
+    if RECOVERY_CODE in methods and send is None:
+        raise ConfigurationError(
+            "RecoveryCode() needs a mailer: every use of a recovery code is told to the person.",
+            remedy="Pass mailer=... to the gate, or an EmailCode(mailer=...) among the verifiers.",
+        )
+    if settings.record not in {"events", "all"}:
+        raise ConfigurationError(f"record= must be 'events' or 'all', not {settings.record!r}.")
+    for action in settings.actions:
+        for hook in ("escalate", "describe"):
+            if isinstance(action, Action) and is_async(getattr(action, hook)):  # pyright: ignore[reportUnnecessaryIsInstance] -- Registry refuses the rest
+                raise ConfigurationError(f"Action {action.id!r}: {hook} is async.", remedy="Make it a plain function.")
+    ring = KeyRing.coerce(settings.secret)
+    factor_ring = (
+        ring if settings.factor_secret is None else KeyRing.coerce(settings.factor_secret, name="factor_secret")
+    )
+    clock = settings.clock or SystemClock()
+    require_methods("clock", clock, ("now",))
+    namespace = require_text("namespace", settings.namespace)
+    return Core(
+        registry=Registry(
+            _with_own(settings.actions),
+            settings.policies,
+            methods={name: info.strength for name, info in methods.items()},
+            assessed=assess is not None,
+        ),
+        ring=ring,
+        vault=Vault(factor_ring),
+        grants=TokenWriter(ring, GRANT_TYPE),
+        offers=TokenWriter(ring, OFFER_TYPE),
+        store=store,
+        verifiers={verifier.method: verifier for verifier in verifiers},
+        methods=methods,
+        clock=ForwardClock(clock),
+        call=call,
+        limits=settings.limits or Limits(),
+        assess=assess,
+        send=send,
+        on_event=settings.on_event,
+        observe=observer(settings.on_decision, call, clock) if settings.on_decision else None,
+        record_all=settings.record == "all",
+        namespace=namespace,
+        audience=require_text("audience", settings.audience or namespace),
+        enrol_url=settings.enrol_url,
+        login_url=settings.login_url,
+        revoke_on_reuse=settings.revoke_on_reuse,
+    )
+
+
+def _methods(verifiers: Sequence[AsyncVerifier]) -> Mapping[str, MethodInfo]:
+    found: dict[str, MethodInfo] = {}
+    for verifier in verifiers:
+        name = require_text("Verifier.method", verifier.method, limit=64)
+        if not name.isascii():
+            raise ConfigurationError(
+                f"The method {name!r} is not ASCII.", remedy="Use letters, digits and underscores."
+            )
+        if name in found:
+            raise ConfigurationError(f"Two verifiers provide the method {name!r}.", remedy="Remove one of them.")
+        found[name] = MethodInfo(
+            int(verifier.strength), int(verifier.points), verifier.prepares is True, verifier.phishing_resistant is True
+        )
+    return found
+
+
+def _with_own(actions: Sequence[Action]) -> Sequence[Action]:
+    """The application's actions, and stepup's own where it registered none under their ids."""
+    given = {action.id for action in actions if isinstance(action, Action)}  # pyright: ignore[reportUnnecessaryIsInstance] -- Registry refuses the rest
+    return (*actions, *(own for own in OWN_ACTIONS if own.id not in given))
+
+
+def sender(mailer: object, verifiers: Sequence[object]) -> Callable[[Message], object] | None:
+    """What hands notices to the mail system: the gate's mailer, or the first that a verifier brings."""
+    if mailer is not None:
+        require_methods("mailer", mailer, ("send",))
+        return cast("Mailer | AsyncMailer", mailer).send
+    for verifier in verifiers:
+        if isinstance(verifier, Portable) and (send := verifier.hooks.get("mailer")) is not None:
+            return send
+    return None

@@ -1,0 +1,13 @@
+"""The one orchestration: load, decide, apply, call the verifier or mailer, apply.
+
+============= ======================================================================
+``core``      what a gate is made of, and the two store steps everything consists of
+``authorize`` ``require`` and ``check``
+``ceremony``  ``start``, ``begin``, ``verify``, ``cancel``
+``factors``   enrolment
+``upkeep``    ``revoke``, ``rotated``, ``unlock``, ``forget``, ``events``, ``purge``
+============= ======================================================================
+
+Written once as coroutines over async ports and driven by both faces. Nothing here imports an event loop,
+sleeps, locks or gathers; nothing here decides: that is ``decide``.
+"""

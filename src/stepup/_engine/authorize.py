@@ -1,0 +1,239 @@
+"""``require`` and ``check``: orchestration of ``decide.authorize``.
+
+Store calls: a session fresh enough 0, a token refused by its own claims 0, single use 1, many uses 1,
+counted uses 2; a look at the shelf 1 more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from ..changes import ROSTER, THROTTLE, Changes, Snapshot, claim_key
+from ..context import Context, Resource
+from ..decide import authorize as pure
+from ..decide.holding import Held, answer, asked_age, judge
+from ..decide.request import Request, refused_outright
+from ..decide.standing import roster_of
+from ..decision import Authorization, Decision, Outcome, Reason
+from ..errors import Code, Denied, StepUpRequired, StoreBusy
+from ..grant import Claim, Grant, from_claims
+from ..policy import Params
+from ..throttle import Throttle
+from .core import TRIES, Core, ids
+from .offer import make_offer
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """One ``require`` or ``check``: the call, the token presented, the request's id, and whether to spend."""
+
+    request: Request
+    token: object
+    request_hash: str | None
+    spend: bool
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What came of it: the decision, the grant behind it, and what is left of its uses."""
+
+    decision: Decision
+    grant: Grant | None = None
+    remaining: int | None = None
+    recorded: bool = False
+
+
+async def require(
+    core: Core,
+    action: object,
+    context: Context,
+    resource: Resource | None,
+    params: Params | None,
+    token: object,
+    request_id: str | None,
+) -> Authorization:
+    """Let the call pass or raise; see ``StepUp.require``."""
+    asking = await _asking(core, action, context, resource, params, token, request_id, spend=True)
+    found = await _decide(core, asking)
+    await _note(core, asking, found)
+    if found.decision.outcome is Outcome.ALLOWED:
+        return pure.authorization(asking.request, found.decision, asking.now, found.grant, found.remaining)
+    raise (StepUpRequired if found.decision.outcome is Outcome.STEP_UP_REQUIRED else Denied)(found.decision)
+
+
+async def check(
+    core: Core, action: object, context: Context, resource: Resource | None, params: Params | None, token: object
+) -> Decision:
+    """Decide without spending or recording anything; see ``StepUp.check``."""
+    asking = await _asking(core, action, context, resource, params, token, None, spend=False)
+    return (await _decide(core, asking)).decision
+
+
+async def _asking(
+    core: Core,
+    action: object,
+    context: Context,
+    resource: Resource | None,
+    params: Params | None,
+    token: object,
+    request_id: str | None,
+    *,
+    spend: bool,
+) -> Asking:
+    request = await core.request(action, context, resource, params)
+    hashed = core.ring.hash_id("request", request_id) if request_id else None
+    return Asking(request, token, hashed, spend, core.now())
+
+
+async def _decide(core: Core, asking: Asking) -> Found:
+    request = asking.request
+    if denied := refused_outright(request):
+        return Found(denied)
+    if found := pure.by_session(request, core.methods, asking.now):
+        return Found(found)
+    if asking.token is not None:
+        return await _by_token(core, asking)
+    return await _by_shelf(core, asking)
+
+
+async def _by_token(core: Core, asking: Asking) -> Found:
+    claims = core.grants.read(asking.token)
+    grant = None if claims is None else from_claims(claims, core.namespace, core.audience)
+    candidate = pure.by_token(asking.request, grant, asking.now)
+    if candidate.grant is None:
+        return Found(_invalid(core, asking, candidate.reasons))
+    if candidate.rules_changed and not await _still_good(core, asking, candidate.grant):
+        return Found(_invalid(core, asking, ("rules_changed",)))
+    refusal, remaining = await _redeem(core, asking, candidate.grant)
+    if refusal is None:
+        return _passed(asking, "token", candidate.grant, remaining)
+    decision = _invalid(core, asking, (refusal,))
+    if asking.spend:
+        await core.record(core.partition(asking.request.context.actor), _recorded(asking, decision))
+    return Found(decision, recorded=True)
+
+
+async def _by_shelf(core: Core, asking: Asking) -> Found:
+    request, now = asking.request, asking.now
+    where = core.partition(request.context.actor)
+    snapshot = await core.load(where, (*pure.authorize_keys(request), THROTTLE, ROSTER))
+    shelf = pure.shelf_of(request, snapshot)
+    if found := pure.by_step_up(request, shelf, snapshot, now):
+        return Found(found)
+    candidate = pure.by_shelf(request, shelf, snapshot, now)
+    why: Sequence[str] = candidate.reasons
+    if candidate.grant is not None:
+        if candidate.rules_changed and not await _still_good(core, asking, candidate.grant):
+            why = ("rules_changed",)
+        else:
+            refusal, remaining = await _redeem(core, asking, candidate.grant)
+            if refusal is None:
+                return _passed(asking, "grant", candidate.grant, remaining)
+            why = (refusal,)
+    held = await _held(core, asking, snapshot)
+    reasons = (*pure.stale(request, now), *(Reason(one) for one in why))
+    code = Code.GRANT_REQUIRED if "token_required" in why and shelf and shelf.grants else Code.VERIFICATION_REQUIRED
+    decision = answer(
+        request, held, now, code=code, reasons=reasons, enrol_url=core.enrol_url, login_url=core.login_url
+    )
+    return Found(_with_offer(core, asking, decision))
+
+
+def _passed(asking: Asking, by: str, grant: Grant, remaining: int | None) -> Found:
+    decision = pure.allowed(asking.request, by, grant_id=grant.id)
+    return Found(decision, grant, remaining, recorded=pure.writes_on_redeem(asking.request, grant))
+
+
+async def _redeem(core: Core, asking: Asking, grant: Grant) -> tuple[str | None, int | None]:
+    """Spend the grant, or see whether it stands: ``(refusal, remaining)``."""
+    request = asking.request
+    where = core.partition(request.context.actor)
+    if not asking.spend or not pure.writes_on_redeem(request, grant):
+        snapshot = await core.load(where, pure.grant_keys(grant))
+        return pure.standing(grant, snapshot), None
+    if grant.uses is not None and grant.uses > 1:
+        return await _redeem_counted(core, asking, grant)
+    for _ in range(TRIES):
+        changes = pure.redeem(request, grant, asking.now, ids().event, asking.request_hash)
+        lost = await core.apply(where, changes)
+        if lost is None:
+            return None, 0 if grant.uses else None
+        if lost.key is None:
+            continue
+        refusal = pure.lost_because(grant, lost.key)
+        if refusal == "spent" and asking.request_hash and await _own_claim(core, asking, grant):
+            return None, 0
+        return refusal, None
+    raise StoreBusy(f"Redeeming met a conflict of unknown cause {TRIES} times.")
+
+
+async def _redeem_counted(core: Core, asking: Asking, grant: Grant) -> tuple[str | None, int | None]:
+    def decide(snapshot: Snapshot) -> tuple[Changes | None, tuple[str | None, int | None]]:
+        changes, refusal, left = pure.redeem_counted(
+            asking.request, grant, snapshot, asking.now, ids().event, asking.request_hash
+        )
+        return changes, (refusal, left)
+
+    return await core.commit(core.partition(asking.request.context.actor), pure.grant_keys(grant), decide)
+
+
+async def _own_claim(core: Core, asking: Asking, grant: Grant) -> bool:
+    """Whether this very request made the claim before, and nothing was revoked since."""
+    snapshot = await core.load(core.partition(asking.request.context.actor), pure.grant_keys(grant))
+    claim = snapshot.get(claim_key(f"grant:{grant.id}"), Claim)
+    return pure.same_request(claim, asking.request_hash) and pure.standing(grant, snapshot) in {None, "spent"}
+
+
+async def _still_good(core: Core, asking: Asking, grant: Grant) -> bool:
+    """Judge the proofs behind a grant again, because the rules have changed since it was minted."""
+    where = core.partition(asking.request.context.actor)
+    snapshot = await core.load(where, (THROTTLE, ROSTER))
+    held = await _held(core, asking, snapshot)
+    return pure.still_good(asking.request, grant, held.strongest, asking.now)
+
+
+async def _held(core: Core, asking: Asking, snapshot: Snapshot) -> Held:
+    every, _ = await core.factors(asking.request.context.actor, roster_of(snapshot), asking.now)
+    throttle = snapshot.get(THROTTLE, Throttle) or Throttle()
+    return judge(asking.request, every, core.methods, throttle, core.limits, asking.now)
+
+
+def _invalid(core: Core, asking: Asking, reasons: Sequence[str]) -> Decision:
+    """One outward answer for every way in which a token does not open the call, with a new offer."""
+    request = asking.request
+    named = request.rules.named or tuple(sorted(core.methods, key=lambda name: -core.methods[name].strength))
+    decision = Decision(
+        Outcome.STEP_UP_REQUIRED,
+        Code.GRANT_INVALID,
+        request.action.id,
+        request.rules.level,
+        tuple(Reason(one) for one in reasons),
+        tuple(name for name in named if name in core.methods),
+        max_age=asked_age(request),
+        rules=request.rules.hash,
+        risk=request.risk,
+    )
+    return _with_offer(core, asking, decision)
+
+
+def _with_offer(core: Core, asking: Asking, decision: Decision) -> Decision:
+    if decision.outcome is not Outcome.STEP_UP_REQUIRED:
+        return decision
+    return replace(decision, offer=make_offer(core, asking.request, asking.now))
+
+
+async def _note(core: Core, asking: Asking, found: Found) -> None:
+    """Tell the decision hook what no event tells; with ``record="all"`` write an event for it too."""
+    if found.recorded:
+        return
+    if core.record_all:
+        await core.record(core.partition(asking.request.context.actor), _recorded(asking, found.decision))
+    if core.observe is not None:
+        await core.observe(found.decision, asking.request.context)
+
+
+def _recorded(asking: Asking, decision: Decision) -> Changes:
+    return pure.recorded(asking.request, decision, asking.now, ids().event)

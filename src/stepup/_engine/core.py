@@ -1,0 +1,232 @@
+"""What a gate is made of, and the two store steps that everything consists of.
+
+``Core`` is immutable and shared by all requests. ``load`` and ``apply`` turn whatever a store does wrong
+into a refusal; ``commit`` loads, decides and applies until the batch wins or the tries are used up.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final, TypeVar
+
+from ..binding import partition
+from ..changes import APPLIED, Changes, Key, Lost, Snapshot
+from ..clock import ForwardClock
+from ..context import RECOVERY_CODE, UNKNOWN_RISK, Actor, Context, Resource, RiskAssessment
+from ..decide.holding import MethodInfo
+from ..decide.request import Ids, Request, resolve
+from ..decision import Decision
+from ..errors import ContractBroken, StepUpError, StoreBusy, StoreUnavailable
+from ..event import Event
+from ..factor import Factor, Roster
+from ..keys import KeyRing, Vault
+from ..policy import Params, Registry, Risk
+from ..ports import AsyncRiskAssessor, AsyncStore, AsyncVerifier, Call, Message, Stored
+from ..throttle import Limits
+from ..token import TokenWriter
+
+T = TypeVar("T")
+TRIES: Final = 8
+logger = logging.getLogger("stepup")
+
+Observe = Callable[[Decision, Context], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """A gate's parts. ``call`` runs hooks of either colour; ``send`` hands a notice to the mail system."""
+
+    registry: Registry
+    ring: KeyRing
+    vault: Vault
+    grants: TokenWriter
+    offers: TokenWriter
+    store: AsyncStore
+    verifiers: Mapping[str, AsyncVerifier]
+    methods: Mapping[str, MethodInfo]
+    clock: ForwardClock
+    call: Call
+    limits: Limits
+    assess: AsyncRiskAssessor | None
+    send: Callable[[Message], object] | None
+    on_event: Callable[[Event], object] | None
+    observe: Observe | None
+    record_all: bool
+    namespace: str
+    audience: str
+    enrol_url: str | None
+    login_url: str | None
+    revoke_on_reuse: bool
+
+    # -- the request ------------------------------------------------------------
+
+    def partition(self, actor: Actor) -> str:
+        """The person's partition in the store."""
+        return partition(self.namespace, actor)
+
+    async def request(
+        self,
+        action: object,
+        context: Context,
+        resource: Resource | None,
+        params: Params | None,
+        at_least: Risk = Risk.LOW,
+    ) -> Request:
+        """Make a call concrete, with the session's risk assessed."""
+        assessed = None
+        if self.assess is not None and isinstance(context, Context):  # pyright: ignore[reportUnnecessaryIsInstance] -- resolve() refuses anything else
+            assessed = await self._assessed(context, self.registry.action(action).id)
+        return resolve(self.registry, self.ring, action, context, resource, params, assessed, at_least)
+
+    async def _assessed(self, context: Context, action: str) -> RiskAssessment:
+        assert self.assess is not None  # request() asks only then
+        try:
+            found: object = await self.assess(context, action)
+        except StepUpError:
+            raise
+        except Exception as error:  # noqa: BLE001 -- a failing assessor is unknown risk, never low risk
+            logger.warning("the risk assessor raised %s", type(error).__name__)
+            return UNKNOWN_RISK
+        return found if isinstance(found, RiskAssessment) else UNKNOWN_RISK  # pyright: ignore[reportUnnecessaryIsInstance] -- a port's answer is never taken on trust
+
+    # -- what the person holds --------------------------------------------------
+
+    async def factors(
+        self, actor: Actor, roster: Roster, now: datetime
+    ) -> tuple[tuple[Factor, ...], tuple[Factor, ...]]:
+        """Every factor of the person, with quarantine applied; and the application-owned ones among them.
+
+        A verifier that fails is an unreadable factor: it counts as enrolled and cannot be used.
+        """
+        stored: list[Factor] = []
+        own: list[Factor] = []
+        for method in self.verifiers:
+            found = await self.enrolled(actor, method, roster)
+            (stored if found is None else own).extend(roster.of(method) if found is None else found)
+        own = list(roster.observing(own, now).apply_quarantine(own))
+        return (*(self._noticed(actor, factor) for factor in stored), *own), tuple(own)
+
+    async def enrolled(self, actor: Actor, method: str, roster: Roster) -> tuple[Factor, ...] | None:
+        """The application-owned factors of one method, fingerprinted; None where the store keeps them."""
+        try:
+            found: object = await self.verifiers[method].enrolled(actor)
+        except StepUpError:
+            raise
+        except Exception as error:  # noqa: BLE001 -- see factors()
+            logger.warning("the verifier of %s raised %s in enrolled()", method, type(error).__name__)
+            return (Factor(f"{method}:unreadable", method, usable=False),)
+        if isinstance(found, Stored):
+            return None
+        if not isinstance(found, list | tuple):
+            raise ContractBroken(f"The verifier of {method!r} must answer a sequence of Factor, or STORED.")
+        items: Iterable[object] = found
+        return tuple(self._fingerprinted(factor, method, roster) for factor in items)
+
+    def _fingerprinted(self, factor: object, method: str, roster: Roster) -> Factor:
+        if not isinstance(factor, Factor) or factor.method != method:
+            raise ContractBroken(f"The verifier of {method!r} answered something that is no Factor of its method.")
+        if factor.material is None:
+            return replace(factor, fingerprint=None)
+        before = next((seen.fingerprint for seen in roster.seen if seen.factor_id == factor.id), "")
+        return replace(factor, material=None, fingerprint=self.fingerprint(factor.material, before))
+
+    def fingerprint(self, material: bytes, before: str = "") -> str:
+        """A keyed digest of *material*, equal to *before* if that was made of the same under a key still held."""
+        if before and self.vault.matches(before, "fingerprint", material):
+            return before
+        return self.vault.digest("fingerprint", material)
+
+    def _noticed(self, actor: Actor, factor: Factor) -> Factor:
+        """A recovery code is always told to the person, so without an address it cannot be used."""
+        untold = factor.method == RECOVERY_CODE and (actor.email is None or self.send is None)
+        return replace(factor, usable=False) if untold else factor
+
+    # -- the store --------------------------------------------------------------
+
+    async def load(self, where: str, keys: Sequence[Key]) -> Snapshot:
+        """What stands under *keys*.
+
+        Raises:
+            StoreUnavailable: whatever the store raised.
+            ContractBroken: if its answer is not what its contract allows.
+        """
+        try:
+            loaded: object = await self.store.load(where, keys)
+        except StepUpError:
+            raise
+        except Exception as error:
+            raise StoreUnavailable(f"The store failed to load ({type(error).__name__}).") from error
+        return Snapshot.of(keys, loaded)
+
+    async def apply(self, where: str, changes: Changes) -> Lost | None:
+        """Write *changes*; None if they were applied.
+
+        Raises:
+            StoreUnavailable: if the outcome is not known; the caller refuses.
+            ContractBroken: for any answer but APPLIED and Lost.
+        """
+        try:
+            answer: object = await self.store.apply(where, changes)
+        except StepUpError:
+            raise
+        except Exception as error:
+            raise StoreUnavailable(f"The store failed to apply ({type(error).__name__}).") from error
+        if answer is APPLIED:
+            await self._publish(changes.events)
+            return None
+        if type(answer) is Lost:
+            return answer
+        raise ContractBroken("Store.apply() must answer APPLIED or Lost.")
+
+    async def commit(
+        self,
+        where: str,
+        keys: Sequence[Key],
+        decide: Callable[[Snapshot], tuple[Changes | None, T]],
+        on_claim: Callable[[Snapshot], tuple[Changes, T]] | None = None,
+    ) -> T:
+        """Load, decide and apply until the batch wins; *on_claim* decides once a claim was already made.
+
+        Raises:
+            StoreBusy: if it lost eight times.
+        """
+        for _ in range(TRIES):
+            snapshot = await self.load(where, keys)
+            changes, outcome = decide(snapshot)
+            if changes is None:
+                return outcome
+            lost = await self.apply(where, changes)
+            if lost is None:
+                return outcome
+            if on_claim is not None and lost.key is not None and lost.key.kind == "claim":
+                decide, on_claim = on_claim, None
+        raise StoreBusy(f"A conditional write lost {TRIES} times.")
+
+    async def record(self, where: str, changes: Changes) -> None:
+        """Write a batch of events alone; it depends on nothing, so only an unknown conflict can lose it."""
+        for _ in range(TRIES):
+            if await self.apply(where, changes) is None:
+                return
+        raise StoreBusy(f"An event could not be written in {TRIES} tries.")
+
+    async def _publish(self, events: Iterable[Event]) -> None:
+        if self.on_event is None:
+            return
+        for event in events:
+            try:
+                await self.call(self.on_event, event)
+            except Exception as error:  # noqa: BLE001 -- the event is stored; a listener cannot undo a decision
+                logger.warning("on_event raised %s", type(error).__name__)
+
+    def now(self) -> datetime:
+        """The current time, never earlier than seen before."""
+        return self.clock.now()
+
+
+def ids() -> Ids:
+    """Fresh ids, 128 random bits each."""
+    return Ids(secrets.token_hex(16), f"stepup_{secrets.token_hex(16)}", secrets.token_hex(16))

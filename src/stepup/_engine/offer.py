@@ -1,0 +1,74 @@
+"""The offer: a signed, stateless description of a blocked call, for the one who made it.
+
+It is bound to the actor and the session and lives ten minutes. It grants nothing: ``start_offer`` decides
+again, from the action, resource and params it names and the context of the moment.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, cast
+
+from ..binding import session_hash
+from ..canonical import canonical_json
+from ..context import Context, Resource
+from ..decide.request import Request
+from ..grant import MAX_SKEW
+from ..policy import Params
+from .core import Core, ids
+
+OFFER_TTL: Final = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What an offer names."""
+
+    action: str
+    resource: Resource | None
+    params: Params | None
+
+
+def make_offer(core: Core, request: Request, now: datetime) -> str:
+    """The offer for a blocked call."""
+    bound, issued = request.binding, int(now.timestamp())
+    resource = request.resource
+    return core.offers.sign(
+        {
+            "iss": core.namespace,
+            "aud": core.audience,
+            "sub": bound.actor,
+            "iat": issued,
+            "exp": issued + OFFER_TTL,
+            "jti": ids().event,
+            "stepup": {
+                "act": bound.action,
+                "obo": bound.on_behalf_of,
+                "ten": request.context.actor.tenant,
+                "sid": bound.session,
+                "org": bound.organization,
+                "res": [resource.type, resource.id, resource.label] if resource else None,
+                "prm": None if request.params is None else json.loads(canonical_json(request.params)),
+            },
+        }
+    )
+
+
+def read_offer(core: Core, offer: object, context: Context, now: datetime) -> Offered | None:
+    """What *offer* names, if it was made here, for this person in this session, less than ten minutes ago."""
+    claims = core.offers.read(offer)
+    if claims is None or claims.get("iss") != core.namespace or claims.get("aud") != core.audience:
+        return None
+    data = cast(Mapping[str, Any], claims)
+    own, stamp = data["stepup"], now.timestamp()
+    if stamp >= data["exp"] or data["iat"] > stamp + MAX_SKEW.total_seconds():
+        return None
+    actor = context.actor
+    made_for = (data["sub"], own["obo"], own["ten"], own["sid"], own["org"])
+    asked_by = (actor.id, actor.on_behalf_of, actor.tenant, session_hash(core.ring, context), context.organization)
+    if made_for != asked_by:
+        return None
+    return Offered(own["act"], Resource(*own["res"]) if own["res"] else None, own["prm"])

@@ -1,0 +1,145 @@
+"""Ending authority and looking after records: ``revoke``, ``rotated``, ``unlock``, ``forget``, ``purge``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..binding import session_hash
+from ..changes import (
+    ACTOR_EPOCH,
+    FENCE,
+    THROTTLE,
+    Changes,
+    Key,
+    Page,
+    Snapshot,
+    claim_key,
+    grant_key,
+    session_epoch,
+    shelf_key,
+)
+from ..context import Actor, Context, Resource
+from ..decide import enrol, revoke
+from ..decide.authorize import standing
+from ..errors import InvalidInput, StepUpError, StoreUnavailable
+from ..grant import Grant, Shelf
+from .authorize import require
+from .core import Core, ids
+
+
+async def revoke_grant(core: Core, context: Context, grant_id: str) -> bool:
+    """End one grant; False where there was nothing left to end."""
+    if not isinstance(grant_id, str) or not grant_id.isascii() or len(grant_id) > 64:  # pyright: ignore[reportUnnecessaryIsInstance] -- it may come from outside
+        return False
+    session, now = session_hash(core.ring, context), core.now()
+
+    def decide(snapshot: Snapshot) -> tuple[Changes | None, bool]:
+        changes = revoke.revoke_grant(grant_id, context, session, snapshot, now, ids())
+        return changes, changes is not None
+
+    keys = revoke.grant_revocation_keys(grant_id, session)
+    return await core.commit(core.partition(context.actor), tuple(dict.fromkeys(keys)), decide)
+
+
+async def revoke_some(core: Core, context: Context, grant: str | None, *, session: bool, everything: bool) -> bool:
+    """End what was asked for; see ``StepUp.revoke``."""
+    if sum((grant is not None, session, everything)) != 1:
+        raise InvalidInput("revoke", "takes exactly one of grant=, session=True and everything=True")
+    if grant is not None:
+        return await revoke_grant(core, context, grant)
+    hashed, now = session_hash(core.ring, context), core.now()
+    if session and hashed is None:
+        raise InvalidInput("revoke", "session=True needs a session in the context")
+
+    def decide(snapshot: Snapshot) -> tuple[Changes, bool]:
+        if everything:
+            return revoke.revoke_everything(context, snapshot, now, ids()), True
+        return revoke.revoke_session(context, hashed, snapshot, now, ids()), True
+
+    key = ACTOR_EPOCH if everything else session_epoch(hashed)
+    return await core.commit(core.partition(context.actor), (key,), decide)
+
+
+async def rotated(core: Core, context: Context, session_id: str) -> None:
+    """Move a session's grants to its new id; see ``StepUp.rotated``."""
+    old, now = session_hash(core.ring, context), core.now()
+    if old is None or not isinstance(session_id, str) or not session_id:  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
+        raise InvalidInput("rotated", "needs the old session in the context and the new session's id")
+    new = core.ring.hash_id("session", session_id)
+    if new == old:
+        raise InvalidInput("session_id", "is the one the session had before")
+
+    def decide(snapshot: Snapshot) -> tuple[Changes, None]:
+        return revoke.rotate(context, old, new, snapshot, now, ids()), None
+
+    await core.commit(core.partition(context.actor), revoke.rotation_keys(old, new), decide)
+
+
+async def unlock(core: Core, actor: Actor, support: Context, methods: Sequence[str] | None, token: object) -> None:
+    """Set somebody's counters to zero, once support has proved itself; see ``StepUp.unlock``."""
+    if actor.id == support.actor.id and actor.tenant == support.actor.tenant:
+        raise InvalidInput("actor", "must be somebody else: nobody unlocks themselves")
+    await require(core, enrol.UNLOCK, support, Resource("actor", actor.id), None, token, None)
+    now, context = core.now(), Context(actor)
+    factors: list[str] | None = None
+    if methods is not None:
+        from ..decide.standing import roster_of
+        from ..changes import ROSTER
+
+        roster = roster_of(await core.load(core.partition(actor), (ROSTER,)))
+        every, _ = await core.factors(actor, roster, now)
+        factors = [factor.id for factor in every if factor.method in methods]
+
+    def decide(snapshot: Snapshot) -> tuple[Changes, None]:
+        return revoke.unlock(context, support, factors, snapshot, now, ids()), None
+
+    await core.commit(core.partition(actor), (THROTTLE,), decide)
+
+
+async def forget(core: Core, actor: Actor) -> None:
+    """Erase a person; see ``StepUp.forget``."""
+    now = core.now()
+
+    def decide(snapshot: Snapshot) -> tuple[Changes, None]:
+        return revoke.forget(snapshot, now, ids()), None
+
+    await core.commit(core.partition(actor), (ACTOR_EPOCH,), decide)
+
+
+async def grants(core: Core, context: Context) -> tuple[Grant, ...]:
+    """What is unlocked now; see ``StepUp.grants``."""
+    session, now, where = session_hash(core.ring, context), core.now(), core.partition(context.actor)
+    shelves = (shelf_key(session), shelf_key(None)) if session else (shelf_key(None),)
+    snapshot = await core.load(where, shelves)
+    found = [grant for key in shelves for grant in _on(snapshot, key) if grant.expires_at > now]
+    keys: list[Key] = [ACTOR_EPOCH, FENCE]
+    for grant in found:
+        keys += [session_epoch(grant.binding.session), grant_key(grant.id), claim_key(f"grant:{grant.id}")]
+    snapshot = await core.load(where, tuple(dict.fromkeys(keys)))
+    live = [grant for grant in found if standing(grant, snapshot) is None]
+    return tuple(sorted(live, key=lambda grant: grant.issued_at, reverse=True))
+
+
+def _on(snapshot: Snapshot, key: Key) -> tuple[Grant, ...]:
+    shelf = snapshot.get(key, Shelf)
+    return shelf.grants if shelf else ()
+
+
+async def events(core: Core, actor: Actor, after: str | None, limit: int) -> Page:
+    """A person's events, newest first; see ``StepUp.events``."""
+    try:
+        return await core.store.events(core.partition(actor), after=after, limit=limit)
+    except StepUpError:
+        raise
+    except Exception as error:
+        raise StoreUnavailable(f"The store failed to list events ({type(error).__name__}).") from error
+
+
+async def purge(core: Core, limit: int) -> int:
+    """Delete expired records; see ``StepUp.purge``."""
+    try:
+        return await core.store.purge(core.now(), limit=limit)
+    except StepUpError:
+        raise
+    except Exception as error:
+        raise StoreUnavailable(f"The store failed to purge ({type(error).__name__}).") from error

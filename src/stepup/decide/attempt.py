@@ -1,0 +1,335 @@
+"""Answering a challenge, in two committed steps with the verifier between them.
+
+``reserve`` counts the answer as a failure before anybody looks at it. ``conclude`` then rejects it, adds a
+part to what was proved, or mints: challenge closed, grant on the shelf, what was used claimed or moved
+forward, failures forgiven, one event, all in one batch.
+
+Everything ``conclude`` relies on is loaded anew, because the verifier may have taken its time: the state,
+the preparation the answer was checked against, the epochs, the fence, the factor's record.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from ..ceremony import Checked, Verdict
+from ..challenge import Challenge, FactorRef, State, prove, reject, reserve
+from ..changes import (
+    ACTOR_EPOCH,
+    FENCE,
+    RETENTION,
+    ROSTER,
+    THROTTLE,
+    Changes,
+    Check,
+    Epoch,
+    Record,
+    Snapshot,
+    challenge_key,
+    claim_key,
+    factor_key,
+    grant_key,
+    session_epoch,
+    shelf_key,
+)
+from ..binding import Binding
+from ..context import Proof
+from ..errors import Code
+from ..event import EventType
+from ..factor import FactorSet
+from ..grant import Claim, Grant, Shelf, Spend, mint, moved, shelved
+from ..requirement import met
+from ..throttle import Limits, Throttle, Trial, blocked, closing, counting, succeeded
+from .holding import MethodInfo, trial, trusted_device
+from .request import Ids, Request, holding
+from .standing import Refusal, check_method, check_standing, remaining, roster_of
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """One answer: to which challenge, with which method, held against which factors."""
+
+    challenge: Challenge
+    method: str
+    refs: tuple[FactorRef, ...]
+    info: MethodInfo
+    limits: Limits
+
+    def trial(self, request: Request) -> Trial:
+        """What it is counted as."""
+        return trial(self.challenge.id, self.refs, self.info, trusted_device(request))
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The challenge is finished. ``token`` is the grant's bearer form; it is not shown in the repr."""
+
+    grant: Grant
+    token: str
+    challenge: Challenge
+
+    def __repr__(self) -> str:
+        return f"Verified(action={self.grant.binding.action!r}, grant={self.grant.id!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class MoreNeeded:
+    """That was right, and more is asked for: any of ``remaining``. Falsy."""
+
+    remaining: tuple[str, ...]
+    challenge: Challenge
+
+    def __bool__(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Not accepted. ``code`` does not tell causes apart; falsy.
+
+    ``attempts_left`` is how many answers the challenge still takes, where that may be known.
+    """
+
+    code: Code
+    attempts_left: int | None = None
+    retry_at: datetime | None = None
+
+    def __bool__(self) -> bool:
+        return False
+
+
+def reserve_attempt(one: Answering, request: Request, snapshot: Snapshot, now: datetime) -> Changes | Refusal:
+    """Count the answer, or say why it is not even looked at. Does not depend on the answer."""
+    refusal = check_standing(one.challenge, request, snapshot, now)
+    if refusal:
+        return refusal
+    taken = reserve(one.challenge)
+    if taken is None:
+        return Refusal(Code.CHALLENGE_CLOSED, "attempts_exhausted")
+    if refusal := check_method(one.challenge, request, one.method, one.refs, now):
+        return refusal
+    throttle = snapshot.get(THROTTLE, Throttle) or Throttle()
+    stopped = blocked(throttle, one.trial(request), one.limits, now)
+    if stopped:
+        return Refusal(Code.LOCKED_OUT, stopped.why, stopped.retry_at)
+    counted = counting(throttle, one.trial(request), one.limits, now)
+    puts = (_challenge_put(snapshot, taken), snapshot.put(THROTTLE, counted))
+    return Changes(now, puts, (snapshot.check(ROSTER),))
+
+
+def refused_attempt(
+    request: Request, challenge_id: str, method: str, refusal: Refusal, now: datetime, ids: Ids
+) -> tuple[Changes, Rejected]:
+    """Record an answer that was not looked at."""
+    event = request.event(
+        ids.event, now, EventType.ATTEMPT, "refused", reason=refusal.reason, method=method, challenge_id=challenge_id
+    )
+    return Changes(now, events=(event,)), Rejected(refusal.code, retry_at=refusal.retry_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What came between the two steps.
+
+    ``reason`` is why the verifier did not accept; ``serial`` the preparation it checked against; ``factors``
+    the version of the factor record it was shown; ``fingerprint`` that of a factor the check itself
+    changed (a rehash); ``rotated`` the hash of the new session, if it was rotated.
+    """
+
+    checked: Checked
+    reason: str | None
+    serial: int | None
+    factors: int
+    fingerprint: str | None = None
+    rotated: str | None = None
+
+
+def acceptable(one: Answering, checked: Checked, now: datetime) -> str | None:
+    """Why a verifier's finding is not an acceptance; None if it is.
+
+    Anything but the one enum member, and a proof that is not of this method, this moment and one of the
+    factors on trial, is a refusal.
+    """
+    if checked.verdict is Verdict.REPLAYED:
+        return "replayed"
+    if checked.verdict is not Verdict.ACCEPTED:
+        return "wrong"
+    proof = checked.proof
+    if proof is None or proof.method != one.method or proof.at != now:
+        return "verifier_error"
+    if proof.factor_id is None or proof.factor_id not in {ref.id for ref in one.refs}:
+        return "verifier_error"
+    return None
+
+
+def proof_of(one: Answering, checked: Checked) -> Proof:
+    """The proof, never stronger than the factor it came from can be."""
+    assert checked.proof is not None  # acceptable() saw it
+    ref = next(ref for ref in one.refs if ref.id == checked.proof.factor_id)
+    strength = min(checked.proof.strength or ref.strength, ref.strength)
+    return replace(checked.proof, strength=strength, stands_for=ref.stands_for)
+
+
+def completes(one: Answering, request: Request, checked: Checked, now: datetime) -> bool:
+    """Whether this proof is the last one the requirement asks for."""
+    proofs = (*one.challenge.proofs, proof_of(one, checked))
+    return met(request.rules.policy.methods, proofs, holding(request, now, one.challenge.strongest), now)
+
+
+def conclude(
+    one: Answering, request: Request, snapshot: Snapshot, findings: Findings, now: datetime, ids: Ids
+) -> tuple[Changes, Grant | MoreNeeded | Rejected]:
+    """Write what came of the answer."""
+    challenge = snapshot.get(challenge_key(one.challenge.id), Challenge)
+    if challenge is None:
+        return refused_attempt(
+            request, one.challenge.id, one.method, Refusal(Code.CHALLENGE_NOT_FOUND, "gone"), now, ids
+        )
+    one = replace(one, challenge=challenge)
+    refusal = check_standing(challenge, request, snapshot, now)
+    if refusal:
+        return refused_attempt(request, challenge.id, one.method, refusal, now, ids)
+    reason = findings.reason or _overtaken(one, snapshot, findings)
+    if reason:
+        return _reject(one, request, snapshot, reason, now, ids)
+    proof = proof_of(one, findings.checked)
+    throttle = succeeded(snapshot.get(THROTTLE, Throttle) or Throttle(), one.trial(request), proof.factor_id)
+    used_puts, used_checks = _used(one, snapshot, findings, now)
+    if completes(one, request, findings.checked, now):
+        return _mint(one, request, snapshot, findings, throttle, (used_puts, used_checks), now, ids)
+    partly = prove(challenge, proof, complete=False)
+    assert partly is not None  # check_standing found it open
+    left = remaining(partly, request, now)
+    event = request.event(
+        ids.event, now, EventType.ATTEMPT, "open", reason="more_needed", method=one.method, challenge_id=challenge.id
+    )
+    puts = (_challenge_put(snapshot, partly), snapshot.put(THROTTLE, throttle), *used_puts)
+    checks = (*used_checks, *_standing_checks(challenge, request))
+    return Changes(now, puts, checks, (event,)), MoreNeeded(left, partly)
+
+
+def _overtaken(one: Answering, snapshot: Snapshot, findings: Findings) -> str | None:
+    """Why the answer is void although it was right: what it was checked against has changed since."""
+    prepared = one.challenge.prepared.get(one.method)
+    if (prepared.serial if prepared else None) != findings.serial:
+        return "superseded_code"
+    if findings.checked.advance is not None and snapshot.version(factor_key(one.method)) != findings.factors:
+        return "replayed"
+    return None
+
+
+def _reject(
+    one: Answering, request: Request, snapshot: Snapshot, reason: str, now: datetime, ids: Ids
+) -> tuple[Changes, Rejected]:
+    ended = reject(one.challenge)
+    assert ended is not None  # check_standing found it open
+    puts: tuple[Record, ...] = ()
+    if ended.state is State.FAILED:
+        throttle = snapshot.get(THROTTLE, Throttle) or Throttle()
+        puts = (_challenge_put(snapshot, ended), snapshot.put(THROTTLE, closing(throttle, ended.id)))
+    event = request.event(
+        ids.event, now, EventType.ATTEMPT, "refused", reason=reason, method=one.method, challenge_id=ended.id
+    )
+    return Changes(now, puts, events=(event,)), Rejected(Code.VERIFICATION_FAILED, ended.attempts_left)
+
+
+def _used(
+    one: Answering, snapshot: Snapshot, findings: Findings, now: datetime
+) -> tuple[tuple[Record, ...], tuple[Check, ...]]:
+    """What the answer used up: claims made, the factor moved forward, a rehashed password remembered."""
+    checked = findings.checked
+    until = one.challenge.expires_at + RETENTION
+    puts = [Record(claim_key(f"{one.method}:{name}"), Claim(now), 0, until) for name in checked.claims]
+    if checked.advance is not None:
+        before = snapshot.get(factor_key(one.method), FactorSet) or FactorSet()
+        puts.append(snapshot.put(factor_key(one.method), before.replacing(checked.advance)))
+    if findings.fingerprint is not None and checked.proof is not None and checked.proof.factor_id is not None:
+        roster = roster_of(snapshot).trusting(checked.proof.factor_id, findings.fingerprint)
+        return (*puts, snapshot.put(ROSTER, roster)), ()
+    return tuple(puts), (snapshot.check(ROSTER),)
+
+
+def _mint(
+    one: Answering,
+    request: Request,
+    snapshot: Snapshot,
+    findings: Findings,
+    throttle: Throttle,
+    used: tuple[tuple[Record, ...], tuple[Check, ...]],
+    now: datetime,
+    ids: Ids,
+) -> tuple[Changes, Grant]:
+    challenge, proof = one.challenge, proof_of(one, findings.checked)
+    done = prove(challenge, proof, complete=True, grant_id=ids.grant)
+    assert done is not None  # check_standing found it open
+    binding, epochs, session_puts, session_checks = _session(challenge, snapshot, findings.rotated)
+    grant = mint(ids.grant, binding, request.rules, done.proofs, epochs, challenge.fence, now)
+    event = request.event(
+        ids.event,
+        now,
+        EventType.ATTEMPT,
+        "ok",
+        method=one.method,
+        challenge_id=challenge.id,
+        grant_id=grant.id,
+        detail={"amr": " ".join(grant.amr), "rotated": findings.rotated is not None},
+    )
+    puts = (
+        _challenge_put(snapshot, done),
+        snapshot.put(THROTTLE, closing(throttle, challenge.id)),
+        Record(grant_key(grant.id), Spend(grant.uses), 0, grant.expires_at + RETENTION),
+        *_shelf_puts(request, snapshot, grant, challenge.binding.session, now),
+        *session_puts,
+        *used[0],
+    )
+    checks = (Check(ACTOR_EPOCH, epochs[0]), Check(FENCE, challenge.fence), *session_checks, *used[1])
+    return Changes(now, puts, checks, (event,)), grant
+
+
+def _session(
+    challenge: Challenge, snapshot: Snapshot, rotated: str | None
+) -> tuple[Binding, tuple[int, int], tuple[Record, ...], tuple[Check, ...]]:
+    """The session the grant is bound to: the challenge's, or the new one, in which case the old one ends."""
+    old = session_epoch(challenge.binding.session)
+    if rotated is None:
+        return challenge.binding, challenge.epochs, (), (Check(old, challenge.epochs[1]),)
+    new = session_epoch(rotated)
+    version = snapshot.version(new)
+    epochs = (challenge.epochs[0], version or 1)
+    ended = Record(old, Epoch(), challenge.epochs[1])
+    puts = (ended,) if version else (ended, Record(new, Epoch()))
+    checks = (Check(new, version),) if version else ()
+    return challenge.binding.in_session(rotated), epochs, puts, checks
+
+
+def _shelf_puts(
+    request: Request, snapshot: Snapshot, grant: Grant, old: str | None, now: datetime
+) -> tuple[Record, ...]:
+    """The grant on its shelf; after a rotation, the old session's other grants with it."""
+    session = grant.binding.session
+    home = session if "session" in request.action.binds else None
+    shelves: dict[str | None, Shelf] = {}
+    if session != old and (before := snapshot.get(shelf_key(old), Shelf)) is not None and session is not None:
+        shelves = {old: Shelf(before.epochs, before.fence), session: moved(before, session, grant.epochs)}
+    if home is not None or "session" not in request.action.binds:
+        shelves[home] = shelved(shelves.get(home) or snapshot.get(shelf_key(home), Shelf), grant, now)
+    return tuple(snapshot.put(shelf_key(key), shelf, expires_at=_until(shelf, now)) for key, shelf in shelves.items())
+
+
+def _standing_checks(challenge: Challenge, request: Request) -> tuple[Check, ...]:
+    actor, session = challenge.epochs
+    return (
+        Check(ACTOR_EPOCH, actor),
+        Check(session_epoch(request.binding.session), session),
+        Check(FENCE, challenge.fence),
+    )
+
+
+def _until(shelf: Shelf, now: datetime) -> datetime:
+    """When a shelf may go: a day after its last grant."""
+    return max([now, *(grant.expires_at for grant in shelf.grants)]) + RETENTION
+
+
+def _challenge_put(snapshot: Snapshot, challenge: Challenge) -> Record:
+    return snapshot.put(challenge_key(challenge.id), challenge, expires_at=challenge.expires_at + RETENTION)

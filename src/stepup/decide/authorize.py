@@ -1,0 +1,288 @@
+"""``require`` and ``check``: whether a call is open now, and the batch that redeems a grant.
+
+Three ways to be open, in this order: a session fresh enough (no store call), the token presented (the
+store is asked only once the token's own claims hold), a grant on the session's shelf.
+
+What redeeming costs, in store calls: single use one ``apply``; many uses one ``apply`` with checks at
+levels 3 and 4, one ``load`` at 1 and 2; counted uses two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from ..changes import (
+    ACTOR_EPOCH,
+    FENCE,
+    RETENTION,
+    Changes,
+    Check,
+    Key,
+    Record,
+    Snapshot,
+    claim_key,
+    grant_key,
+    session_epoch,
+    shelf_key,
+)
+from ..context import Proof
+from ..decision import Authorization, Decision, Outcome, Reason
+from ..errors import Code
+from ..event import Event, EventType
+from ..grant import REMEMBER_REQUESTS, Claim, Grant, Shelf, Spend, refusals
+from ..policy import Risk
+from ..requirement import ANY, met
+from .holding import MethodInfo
+from .request import Request, holding, session_age, session_window
+
+
+def allowed(request: Request, by: str, *, grant_id: str | None = None, reasons: tuple[Reason, ...] = ()) -> Decision:
+    """The decision that lets the call pass."""
+    return Decision(
+        Outcome.ALLOWED,
+        Code.ALLOWED,
+        request.action.id,
+        request.rules.level,
+        reasons,
+        satisfied_by=by,
+        grant_id=grant_id,
+        rules=request.rules.hash,
+        risk=request.risk,
+    )
+
+
+def authorization(
+    request: Request, decision: Decision, now: datetime, grant: Grant | None = None, remaining: int | None = None
+) -> Authorization:
+    """What ``require`` returns."""
+    proofs = grant.proofs if grant else ()
+    return Authorization(request.action.id, request.context.actor, now, decision, decision.grant_id, proofs, remaining)
+
+
+# -- by the session alone ---------------------------------------------------------
+
+
+def by_session(request: Request, methods: Mapping[str, MethodInfo], now: datetime) -> Decision | None:
+    """Allowed, if the session was opened recently enough with methods that count; no store is asked."""
+    proofs = request.context.session.proofs if request.context.session else ()
+    return _by_proofs(request, _with_strength(proofs, methods), now, "session")
+
+
+def by_step_up(request: Request, shelf: Shelf | None, snapshot: Snapshot, now: datetime) -> Decision | None:
+    """Allowed, at levels 1 and 2, if an earlier step-up in the same session is recent enough."""
+    if shelf is None or not shelf.proofs or request.shelf_session is None or request.rules.level > Risk.MEDIUM:
+        return None
+    here = (snapshot.version(ACTOR_EPOCH), snapshot.version(session_epoch(request.binding.session)))
+    if (shelf.epochs, shelf.fence) != (here, snapshot.version(FENCE)):
+        return None
+    return _by_proofs(request, shelf.proofs, now, "step_up", _age(shelf.proofs, now))
+
+
+def stale(request: Request, now: datetime) -> tuple[Reason, ...]:
+    """Why the session alone is not enough, where it could have been."""
+    window = session_window(request)
+    if not window:
+        return ()
+    age = session_age(request.context, now)
+    if age is None:
+        return (Reason("session_age_unknown", public=True),)
+    if age < window:
+        return (Reason("session_method_insufficient", public=True),)
+    return (Reason("session_stale", {"stale_by": int(age - window), "window": window}, public=True),)
+
+
+def _by_proofs(
+    request: Request, proofs: Iterable[Proof], now: datetime, by: str, step_up_age: float | None = None
+) -> Decision | None:
+    window = session_window(request)
+    held = holding(request, now, step_up_age=step_up_age)
+    fresh = [proof for proof in proofs if 0 <= (now - proof.at).total_seconds() < window]
+    requirement = request.rules.policy.methods
+    if requirement is ANY and held.min_strength == 0 and held.session_within(window):
+        return allowed(request, by)
+    return allowed(request, by) if met(requirement, fresh, held, now) else None
+
+
+def _age(proofs: Iterable[Proof], now: datetime) -> float | None:
+    ages = [(now - proof.at).total_seconds() for proof in proofs if proof.at <= now]
+    return min(ages, default=None)
+
+
+def _with_strength(proofs: Iterable[Proof], methods: Mapping[str, MethodInfo]) -> list[Proof]:
+    """Login proofs as the application reports them, each at most as strong as its method can be."""
+    known = [proof for proof in proofs if proof.method in methods]
+    return [
+        replace(proof, strength=min(proof.strength or methods[proof.method].strength, methods[proof.method].strength))
+        for proof in known
+    ]
+
+
+# -- by a grant -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A grant that covers the call as far as its own values tell, or why it does not.
+
+    ``rules_changed``: it was minted under other rules, so its proofs have to be judged again.
+    """
+
+    grant: Grant | None
+    reasons: tuple[str, ...] = ()
+    rules_changed: bool = False
+
+
+def by_token(request: Request, grant: Grant | None, now: datetime) -> Candidate:
+    """Judge the grant that a token holds; None stands for a token nobody here signed."""
+    if grant is None:
+        return Candidate(None, ("token_unknown",))
+    found = refusals(grant, request.binding, request.rules, now)
+    return Candidate(None, found) if found else Candidate(grant, (), grant.rules != request.rules.hash)
+
+
+def by_shelf(request: Request, shelf: Shelf | None, snapshot: Snapshot, now: datetime) -> Candidate:
+    """The first grant on the shelf that covers the call, newest first."""
+    if request.rules.policy.token_required:
+        return Candidate(None, ("token_required",))
+    reasons: list[str] = []
+    for grant in reversed(shelf.grants if shelf else ()):
+        if found := refusals(grant, request.binding, request.rules, now):
+            reasons.extend(found)
+        elif not _epochs_hold(grant, snapshot) or grant.fence != snapshot.version(FENCE):
+            reasons.append("revoked")
+        else:
+            return Candidate(grant, (), grant.rules != request.rules.hash)
+    return Candidate(None, tuple(dict.fromkeys(reasons)) or ("no_grant",))
+
+
+def still_good(request: Request, grant: Grant, strongest: int | None, now: datetime) -> bool:
+    """Whether the proofs behind a grant satisfy the rules in force now, where those have changed.
+
+    A tightened policy applies to grants already out: its methods, ages, life and uses; a policy that now
+    wants a single use or fewer uses ends a grant that had more.
+    """
+    policy = request.rules.policy
+    if policy.uses is not None and (grant.uses is None or grant.uses > policy.uses):
+        return False
+    if (now - grant.issued_at).total_seconds() >= policy.grant_ttl:
+        return False
+    if policy.max_age is not None and (now - grant.auth_time).total_seconds() >= policy.max_age:
+        return False
+    return met(policy.methods, grant.proofs, holding(request, now, strongest), now)
+
+
+def grant_keys(grant: Grant) -> tuple[Key, ...]:
+    """What to load to see whether *grant* still stands, without spending it."""
+    bound = session_epoch(grant.binding.session)
+    return (ACTOR_EPOCH, bound, FENCE, grant_key(grant.id), claim_key(f"grant:{grant.id}"))
+
+
+def standing(grant: Grant, snapshot: Snapshot) -> str | None:
+    """Why *grant* stands no longer: ``revoked``, ``fence`` or ``spent``; None if it does."""
+    if snapshot.version(FENCE) != grant.fence:
+        return "fence"
+    if not _epochs_hold(grant, snapshot):
+        return "revoked"
+    spend = snapshot.get(grant_key(grant.id), Spend)
+    if spend is None or spend.revoked:
+        return "revoked"
+    if spend.remaining == 0 or snapshot.version(claim_key(f"grant:{grant.id}")):
+        return "spent"
+    return None
+
+
+def writes_on_redeem(request: Request, grant: Grant) -> bool:
+    """Whether redeeming is a batch: where uses are limited, at levels 3 and 4, and away from its session."""
+    away = grant.binding.session != request.binding.session
+    return grant.uses is not None or request.rules.level >= Risk.HIGH or away
+
+
+def redeem(request: Request, grant: Grant, now: datetime, event_id: str, request_hash: str | None) -> Changes:
+    """The batch that redeems a grant of one use (by a claim) or of many (by checks alone)."""
+    puts: tuple[Record, ...] = ()
+    checks = _checks(grant)
+    if grant.uses == 1:
+        claim = Claim(now, request_hash)
+        puts = (Record(claim_key(f"grant:{grant.id}"), claim, 0, grant.expires_at + RETENTION),)
+    else:
+        checks = (*checks, Check(grant_key(grant.id), 1))
+    return Changes(now, puts, checks, (_redeemed(request, grant, now, event_id),))
+
+
+def redeem_counted(
+    request: Request, grant: Grant, snapshot: Snapshot, now: datetime, event_id: str, request_hash: str | None
+) -> tuple[Changes | None, str | None, int | None]:
+    """The batch that takes one of several uses: ``(changes, refusal, remaining)``.
+
+    Without changes and refusal, this very request has taken its use before.
+    """
+    key = grant_key(grant.id)
+    spend = snapshot.get(key, Spend)
+    if spend is None or spend.revoked:
+        return None, "revoked", None
+    if request_hash is not None and request_hash in spend.requests:
+        refusal = standing(grant, snapshot)
+        return None, None if refusal == "spent" else refusal, spend.remaining
+    if (refusal := standing(grant, snapshot)) is not None or not spend.remaining:
+        return None, refusal or "spent", None
+    left = spend.remaining - 1
+    requests = (*spend.requests, request_hash)[-REMEMBER_REQUESTS:] if request_hash else spend.requests
+    put = snapshot.put(key, Spend(left, requests=requests), expires_at=grant.expires_at + RETENTION)
+    return Changes(now, (put,), _checks(grant), (_redeemed(request, grant, now, event_id),)), None, left
+
+
+def lost_because(grant: Grant, key: Key) -> str:
+    """What it means that a redeeming batch lost on *key*."""
+    if key == claim_key(f"grant:{grant.id}"):
+        return "spent"
+    return "fence" if key == FENCE else "revoked"
+
+
+def same_request(claim: Claim | None, request_hash: str | None) -> bool:
+    """Whether a claim was made by this very request."""
+    return claim is not None and request_hash is not None and claim.request == request_hash
+
+
+def recorded(request: Request, decision: Decision, now: datetime, event_id: str) -> Changes:
+    """An events-only batch that records a decision."""
+    result = "ok" if decision.outcome is Outcome.ALLOWED else "refused"
+    reason = ",".join(reason.code for reason in decision.reasons) or decision.code.value
+    made = request.event(
+        event_id,
+        now,
+        EventType.AUTHORIZATION,
+        result,
+        reason=reason,
+        grant_id=decision.grant_id,
+        detail={"satisfied_by": decision.satisfied_by},
+    )
+    return Changes(now, events=(made,))
+
+
+def authorize_keys(request: Request) -> tuple[Key, ...]:
+    """What to load to look for a session grant."""
+    return (shelf_key(request.shelf_session), ACTOR_EPOCH, session_epoch(request.binding.session), FENCE)
+
+
+def shelf_of(request: Request, snapshot: Snapshot) -> Shelf | None:
+    """The shelf that grants for this call would stand on."""
+    return snapshot.get(shelf_key(request.shelf_session), Shelf) if request.has_shelf else None
+
+
+def _checks(grant: Grant) -> tuple[Check, ...]:
+    actor, session = grant.epochs
+    return (Check(ACTOR_EPOCH, actor), Check(session_epoch(grant.binding.session), session), Check(FENCE, grant.fence))
+
+
+def _epochs_hold(grant: Grant, snapshot: Snapshot) -> bool:
+    """Whether the epochs hold as far as loaded; the redeeming batch checks the rest."""
+    if grant.epochs[0] != snapshot.version(ACTOR_EPOCH):
+        return False
+    key = session_epoch(grant.binding.session)
+    return key not in snapshot.records or snapshot.version(key) == grant.epochs[1]
+
+
+def _redeemed(request: Request, grant: Grant, now: datetime, event_id: str) -> Event:
+    return request.event(event_id, now, EventType.AUTHORIZATION, "ok", reason="grant_redeemed", grant_id=grant.id)

@@ -1,0 +1,242 @@
+"""Adding, changing and removing factors.
+
+The rules: a person whom no method at all can challenge may add the first factor from a fresh session;
+everything else needs a step-up with the strongest factor held, which the engine has required before it
+comes here. A factor added under a weaker proof than itself is quarantined. Every change bumps the actor's
+epoch: whatever was opened before it ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from ..binding import Binding
+from ..challenge import Challenge, FactorRef
+from ..changes import ACTOR_EPOCH, ROSTER, THROTTLE, Changes, Epoch, Snapshot, factor_key
+from ..context import RECOVERY_CODE, Context, Resource
+from ..event import EventType, event
+from ..factor import (
+    MAX_FACTORS,
+    PENDING_TTL,
+    Factor,
+    FactorSet,
+    Pending,
+    Roster,
+    StoredFactor,
+    quarantine_until,
+)
+from ..policy import Action, Policy, Risk
+from ..requirement import STRONGEST, Strength
+from ..throttle import Throttle, unlocked
+from .holding import MethodInfo, strength_of
+from .request import Ids, session_age
+
+ADD: Final = "stepup.factor.add"
+REMOVE: Final = "stepup.factor.remove"
+UNLOCK: Final = "stepup.support.unlock"
+FIRST_FACTOR_WINDOW: Final = 300
+CONFIRM_TRIES: Final = 5
+
+_STRONGEST = Policy(methods=STRONGEST, grant_ttl=300)
+
+OWN_ACTIONS: Final = (
+    Action(ADD, "Add a verification method", risk=Risk.HIGH, policy=_STRONGEST),
+    Action(REMOVE, "Remove a verification method", risk=Risk.HIGH, policy=_STRONGEST),
+    Action(UNLOCK, "Unlock somebody's verification methods", risk=Risk.HIGH, policy=_STRONGEST),
+)
+"""Stepup's own protected actions. An application may register its own under the same ids."""
+
+
+def factors_of(context: Context) -> Resource:
+    """The resource that adding a factor is done to."""
+    return Resource("factors", context.actor.id)
+
+
+def may_add_first(context: Context, every: Iterable[Factor], now: datetime) -> bool | None:
+    """Whether a first factor may be added from this session; None where it would not be the first."""
+    if any(True for _ in every):
+        return None
+    age = session_age(context, now)
+    return age is not None and age < FIRST_FACTOR_WINDOW
+
+
+def session_strength(context: Context, methods: Mapping[str, MethodInfo], now: datetime) -> int:
+    """The strongest proof that the fresh session was opened with."""
+    proofs = context.session.proofs if context.session else ()
+    fresh = [p for p in proofs if 0 <= (now - p.at).total_seconds() < FIRST_FACTOR_WINDOW and p.method in methods]
+    return max((methods[proof.method].strength for proof in fresh), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolling:
+    """One enrolment: who, from which session, under how strong a proof."""
+
+    context: Context
+    session: str | None
+    proved: int
+    label: str = ""
+
+
+def start_enrolment(one: Enrolling, made: StoredFactor, snapshot: Snapshot, now: datetime, ids: Ids) -> Changes | None:
+    """Keep a factor that waits for its first answer, in place of any that waited before; None if there are too many."""
+    roster = snapshot.get(ROSTER, Roster) or Roster()
+    if len(roster.factors) >= MAX_FACTORS:
+        return None
+    key = factor_key(made.method)
+    before = snapshot.get(key, FactorSet) or FactorSet()
+    kept = FactorSet(tuple(factor for factor in before.factors if factor.pending is None))
+    pending = Pending(one.session, snapshot.version(ACTOR_EPOCH), now + PENDING_TTL, one.proved, one.label)
+    put = snapshot.put(key, kept.replacing(replace(made, pending=pending)))
+    made_event = event(
+        ids.event,
+        now,
+        EventType.FACTOR_ENROLMENT_STARTED,
+        "ok",
+        one.context,
+        method=made.method,
+        detail={"factor": made.id},
+    )
+    return Changes(now, (put,), (snapshot.check(ROSTER), snapshot.check(ACTOR_EPOCH)), (made_event,))
+
+
+def pending_factor(
+    factor_id: str, method: str, session: str | None, snapshot: Snapshot, now: datetime, *, counted: bool = False
+) -> StoredFactor | None:
+    """The factor that waits for this session's answer; None where there is none any more.
+
+    *counted*: the answer now being judged is among its tries already.
+    """
+    found = (snapshot.get(factor_key(method), FactorSet) or FactorSet()).get(factor_id)
+    if found is None or found.pending is None or now >= found.pending.expires_at:
+        return None
+    if found.pending.session != session or found.pending.epoch != snapshot.version(ACTOR_EPOCH):
+        return None
+    return found if found.pending.tries < CONFIRM_TRIES + counted else None
+
+
+def count_confirmation(factor: StoredFactor, snapshot: Snapshot, now: datetime) -> Changes:
+    """Count one answer to an enrolment before it is looked at."""
+    assert factor.pending is not None  # pending_factor() found it so
+    counted = replace(factor, pending=replace(factor.pending, tries=factor.pending.tries + 1))
+    before = snapshot.get(factor_key(factor.method), FactorSet) or FactorSet()
+    return Changes(now, (snapshot.put(factor_key(factor.method), before.replacing(counted)),))
+
+
+def enrol(
+    one: Enrolling,
+    made: StoredFactor,
+    listed: Factor,
+    methods: Mapping[str, MethodInfo],
+    snapshot: Snapshot,
+    now: datetime,
+    ids: Ids,
+) -> tuple[Changes, Factor]:
+    """Make a factor count: at once, or after quarantine where it was added under a weaker proof than itself."""
+    until = quarantine_until(strength_of(listed, methods), one.proved, now)
+    if listed.quarantined_until is not None and (until is None or until < listed.quarantined_until):
+        until = listed.quarantined_until
+    listed = replace(listed, enrolled_at=now, label=one.label, quarantined_until=until)
+    roster = (snapshot.get(ROSTER, Roster) or Roster()).adding(listed)
+    before = FactorSet() if made.method == RECOVERY_CODE else snapshot.get(factor_key(made.method), FactorSet)
+    throttle = snapshot.get(THROTTLE, Throttle) or Throttle()
+    puts = (
+        snapshot.put(factor_key(made.method), (before or FactorSet()).replacing(replace(made, pending=None))),
+        snapshot.put(ROSTER, roster),
+        snapshot.put(ACTOR_EPOCH, Epoch()),
+        snapshot.put(THROTTLE, _relieved(throttle, listed.id, trusted=until is None)),
+    )
+    made_event = event(
+        ids.event,
+        now,
+        EventType.FACTOR_ENROLLED,
+        "ok",
+        one.context,
+        method=made.method,
+        detail={"factor": made.id, "quarantined_until": until.isoformat() if until else None},
+    )
+    return Changes(now, puts, events=(made_event,)), listed
+
+
+def _relieved(throttle: Throttle, factor_id: str, *, trusted: bool) -> Throttle:
+    """Counters after enrolling anew; the guess budget starts over only where a strong enough proof was given."""
+    relieved = unlocked(throttle, [factor_id])
+    return replace(relieved, guesses=()) if trusted else relieved
+
+
+def stands_for(every: Iterable[Factor], methods: Mapping[str, MethodInfo]) -> Factor | None:
+    """The factor that recovery codes issued now would stand for: the strongest possession factor, if any."""
+    candidates = [
+        factor for factor in every if factor.method != RECOVERY_CODE and strength_of(factor, methods) >= Strength.TOTP
+    ]
+    return max(candidates, key=lambda factor: strength_of(factor, methods), default=None)
+
+
+def remove(
+    context: Context, factor: Factor, others: Iterable[str], snapshot: Snapshot, now: datetime, ids: Ids
+) -> Changes:
+    """Remove a factor, its secret, and recovery codes that stood for nothing else."""
+    before = snapshot.get(ROSTER, Roster) or Roster()
+    after = before.without(factor.id, others)
+    gone = [one for one in before.factors if after.get(one.id) is None]
+    puts = [snapshot.put(ROSTER, after), snapshot.put(ACTOR_EPOCH, Epoch())]
+    for method in dict.fromkeys(one.method for one in gone):
+        kept = snapshot.get(factor_key(method), FactorSet) or FactorSet()
+        for one in gone:
+            kept = kept.without(one.id)
+        puts.append(snapshot.put(factor_key(method), kept))
+    made = event(
+        ids.event,
+        now,
+        EventType.FACTOR_REMOVED,
+        "ok",
+        context,
+        method=factor.method,
+        detail={"factor": factor.id, "also_removed": len(gone) - 1},
+    )
+    return Changes(now, tuple(puts), events=(made,))
+
+
+def acknowledge(
+    context: Context, factor: Factor, strength: int, proved: int, snapshot: Snapshot, now: datetime, ids: Ids
+) -> Changes:
+    """Remember what an application-owned factor became under a step-up; a weaker proof leaves it in quarantine."""
+    assert factor.fingerprint is not None  # the engine asks only for factors that have one
+    roster = (snapshot.get(ROSTER, Roster) or Roster()).trusting(
+        factor.id, factor.fingerprint, quarantine_until(strength, proved, now)
+    )
+    made = event(
+        ids.event, now, EventType.FACTOR_CHANGED, "ok", context, method=factor.method, detail={"factor": factor.id}
+    )
+    return Changes(now, (snapshot.put(ROSTER, roster), snapshot.put(ACTOR_EPOCH, Epoch())), events=(made,))
+
+
+def advance_step(factor_id: str, method: str, step: int, snapshot: Snapshot, now: datetime) -> Changes | None:
+    """Move the last accepted step forward to one that a login has used; None where it is no news."""
+    before = snapshot.get(factor_key(method), FactorSet) or FactorSet()
+    found = before.get(factor_id) or StoredFactor(factor_id, method, {"last_step": -1})
+    last = found.data.get("last_step", -1)
+    if not isinstance(last, int) or step <= last:
+        return None
+    moved = replace(found, data={**found.data, "last_step": step})
+    return Changes(now, (snapshot.put(factor_key(method), before.replacing(moved)),))
+
+
+def confirmation(one: Enrolling, factor: StoredFactor, strength: int, now: datetime) -> Challenge:
+    """The challenge that a verifier is shown when an enrolment is confirmed; it is never stored."""
+    return Challenge(
+        id=f"enrol:{factor.id}",
+        binding=Binding(one.context.actor.id, ADD, session=one.session),
+        level=int(Risk.HIGH),
+        rules="",
+        allowed=(factor.method,),
+        factors=(FactorRef(factor.id, factor.method, strength),),
+        strongest=None,
+        epochs=(0, 0),
+        fence=0,
+        created_at=now,
+        expires_at=now + timedelta(minutes=1),
+        max_attempts=1,
+    )

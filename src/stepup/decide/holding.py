@@ -1,0 +1,177 @@
+"""What the person can prove now, and what to answer where that is nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from ..challenge import FactorRef
+from ..context import FRESH_SESSION, Proof
+from ..decision import Decision, Outcome, Reason
+from ..errors import Code
+from ..factor import Factor, strongest
+from ..requirement import ANY, Holding, Method, Usable, leaves, open_methods
+from ..throttle import Blocked, Limits, Throttle, Trial, blocked
+from .request import Request, holding
+
+
+@dataclass(frozen=True, slots=True)
+class MethodInfo:
+    """What the engine knows of a configured method."""
+
+    strength: int
+    points: int = 0
+    prepares: bool = False
+    phishing_resistant: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The person's factors, judged: which methods could be proved now, and why the others could not.
+
+    ``factors`` are those that count; ``unavailable`` maps a method to ``locked``, ``quarantined``,
+    ``unreadable``, ``narrowed`` or ``not_enrolled``.
+    """
+
+    factors: tuple[FactorRef, ...]
+    unavailable: Mapping[str, str]
+    strongest: int | None
+    any_enrolled: bool
+    retry_at: datetime | None = None
+
+    @property
+    def usable(self) -> tuple[Usable, ...]:
+        """One entry per factor that counts."""
+        return tuple(Usable(factor.method, factor.strength, factor.stands_for) for factor in self.factors)
+
+
+def strength_of(factor: Factor, methods: Mapping[str, MethodInfo]) -> int:
+    """The best a factor can reach: its own, or its method's; a recovery code, that of what it stands for."""
+    if factor.strength is not None:
+        return factor.strength
+    info = methods.get(factor.stands_for or factor.method)
+    return info.strength if info else 0
+
+
+def trial(challenge_id: str, factors: Iterable[FactorRef], info: MethodInfo, trusted_device: str | None) -> Trial:
+    """One answer held against *factors*: guessing against two authenticators costs twice."""
+    ids = tuple(factor.id for factor in factors)
+    return Trial(challenge_id, ids, trusted_device, info.points * max(1, len(ids)))
+
+
+def trusted_device(request: Request) -> str | None:
+    """The hash of the device, if the server trusts it."""
+    device = request.context.device
+    return request.binding.device if device is not None and device.trusted else None
+
+
+def judge(
+    request: Request,
+    factors: Iterable[Factor],
+    methods: Mapping[str, MethodInfo],
+    throttle: Throttle,
+    limits: Limits,
+    now: datetime,
+) -> Held:
+    """Which of *factors* count now, and why the others do not."""
+    every = list(factors)
+    good: list[FactorRef] = []
+    why: dict[str, str] = dict.fromkeys(methods, "not_enrolled")
+    waits: list[datetime] = []
+    for factor in every:
+        info = methods.get(factor.method)
+        if info is None:
+            continue
+        ref = FactorRef(factor.id, factor.method, strength_of(factor, methods), factor.fingerprint, factor.stands_for)
+        reason, until = _unusable(request, factor, ref, info, throttle, limits, now)
+        if reason is None:
+            good.append(ref)
+        else:
+            why[factor.method] = reason
+            waits.extend([until] if until else [])
+    for ref in good:
+        why.pop(ref.method, None)
+    strengths = {name: info.strength for name, info in methods.items()}
+    return Held(tuple(good), why, strongest(every, strengths, now), bool(every), min(waits, default=None))
+
+
+def _unusable(
+    request: Request,
+    factor: Factor,
+    ref: FactorRef,
+    info: MethodInfo,
+    throttle: Throttle,
+    limits: Limits,
+    now: datetime,
+) -> tuple[str | None, datetime | None]:
+    if not factor.usable:
+        return "unreadable", None
+    if factor.in_quarantine(now):
+        return "quarantined", factor.quarantined_until
+    if request.risk.methods is not None and factor.method not in request.risk.methods:
+        return "narrowed", None
+    stopped: Blocked | None = blocked(throttle, trial("", (ref,), info, trusted_device(request)), limits, now)
+    return ("locked", stopped.retry_at) if stopped else (None, None)
+
+
+def ways(request: Request, held: Held, proofs: Iterable[Proof], now: datetime) -> tuple[str, ...]:
+    """The methods that would lead to the requirement being met, strongest first."""
+    return open_methods(request.rules.policy.methods, held.usable, proofs, _holding(request, held, now), now)
+
+
+def _holding(request: Request, held: Held, now: datetime) -> Holding:
+    return holding(request, now, held.strongest)
+
+
+def answer(
+    request: Request,
+    held: Held,
+    now: datetime,
+    *,
+    code: Code = Code.VERIFICATION_REQUIRED,
+    reasons: tuple[Reason, ...] = (),
+    enrol_url: str | None = None,
+    login_url: str | None = None,
+) -> Decision:
+    """What to say where the call is not open yet: step-up with these methods, or a denial with a way on.
+
+    Never "no factor, so pass": a person without a usable method is told where to enrol one, or to sign in
+    again where a recent login is all that is asked for.
+    """
+    methods = ways(request, held, (), now)
+    base = Decision(
+        Outcome.STEP_UP_REQUIRED,
+        code,
+        request.action.id,
+        request.rules.level,
+        reasons,
+        methods,
+        held.unavailable,
+        max_age=asked_age(request),
+        rules=request.rules.hash,
+        risk=request.risk,
+    )
+    if methods:
+        return base
+    base = replace(base, outcome=Outcome.DENIED, max_age=None)
+    if _login_helps(request):
+        return replace(base, code=Code.LOGIN_REQUIRED, login_url=login_url)
+    if "locked" in held.unavailable.values():
+        return replace(base, code=Code.LOCKED_OUT, retry_at=held.retry_at)
+    return replace(base, code=Code.NO_USABLE_METHOD, retry_at=held.retry_at, enrol_url=enrol_url)
+
+
+def asked_age(request: Request) -> int:
+    """How old an authentication may be for this call, in seconds (the ``max_age`` of RFC 9470)."""
+    policy = request.rules.policy
+    return policy.max_age or policy.session_window or policy.grant_ttl
+
+
+def _login_helps(request: Request) -> bool:
+    if request.risk.methods is not None:
+        return False
+    named = [leaf for leaf in leaves(request.rules.policy.methods) if isinstance(leaf, Method)]
+    if any(leaf.name == FRESH_SESSION for leaf in named):
+        return True
+    return request.rules.policy.methods is ANY and request.rules.policy.session_window > 0

@@ -1,0 +1,200 @@
+"""One call made concrete: who wants what, bound to what, at which risk, under which rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from ..binding import Binding
+from ..canonical import params_digest
+from ..context import NO_RISK, Context, Resource, RiskAssessment, clean_text
+from ..decision import Decision, Detail, Outcome, Reason
+from ..errors import Code, InvalidInput
+from ..event import Event, EventType, event
+from ..keys import KeyRing
+from ..policy import Action, Params, Registry, Risk, Rules
+from ..requirement import Holding
+
+PARAMS_LIMIT = 4096
+SHOWN_LIMIT = 32
+
+
+class Ids(NamedTuple):
+    """Fresh unguessable ids for one decision: 128 random bits each."""
+
+    event: str
+    challenge: str
+    grant: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call: the action on the resource with the params, in the context, under the rules in force.
+
+    ``escalation_failed`` is set where the action's ``escalate`` hook did not answer; the call is refused.
+    """
+
+    action: Action
+    context: Context
+    resource: Resource | None
+    params: Params | None
+    binding: Binding
+    risk: RiskAssessment
+    rules: Rules
+    escalation_failed: bool = False
+
+    @property
+    def shelf_session(self) -> str | None:
+        """Whose shelf a grant for this call stands on: the session's, or the person's if not bound to it."""
+        return self.binding.session if "session" in self.action.binds else None
+
+    @property
+    def has_shelf(self) -> bool:
+        """Whether a grant can be found without a token: never for a bound session that is not there."""
+        return "session" not in self.action.binds or self.binding.session is not None
+
+    def event(
+        self,
+        event_id: str,
+        now: datetime,
+        kind: EventType,
+        result: str,
+        *,
+        reason: str | None = None,
+        method: str | None = None,
+        challenge_id: str | None = None,
+        grant_id: str | None = None,
+        detail: Mapping[str, Detail] | None = None,
+    ) -> Event:
+        """An event about this call, with its risk and the snapshot of its rules."""
+        return event(
+            event_id,
+            now,
+            kind,
+            result,
+            self.context,
+            binding=self.binding,
+            risk=self.risk,
+            reason=reason,
+            method=method,
+            challenge_id=challenge_id,
+            grant_id=grant_id,
+            rules=self.rules.hash,
+            snapshot=self.rules.snapshot,
+            detail=detail,
+        )
+
+    def denied(
+        self, code: Code, reason: str, *, public: bool = False, retry_at: datetime | None = None, **detail: Detail
+    ) -> Decision:
+        """A denial of this call for one reason."""
+        return Decision(
+            Outcome.DENIED,
+            code,
+            self.action.id,
+            self.rules.level,
+            (Reason(reason, detail, public),),
+            retry_at=retry_at,
+            rules=self.rules.hash,
+            risk=self.risk,
+        )
+
+
+def resolve(
+    registry: Registry,
+    ring: KeyRing,
+    action_id: object,
+    context: Context,
+    resource: Resource | None,
+    params: Params | None,
+    assessed: RiskAssessment | None = None,
+    at_least: Risk = Risk.LOW,
+) -> Request:
+    """Make the call concrete: look the action up, digest the params, take the worse risk, escalate.
+
+    Raises:
+        UnknownAction: if nobody registered the action.
+        InvalidInput: for values the application got wrong.
+    """
+    if not isinstance(context, Context):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
+        raise InvalidInput("context", f"must be a Context, not {type(context).__name__}")
+    if resource is not None and not isinstance(resource, Resource):  # pyright: ignore[reportUnnecessaryIsInstance] -- as above
+        raise InvalidInput("resource", f"must be a Resource, not {type(resource).__name__}")
+    action = registry.action(action_id)
+    digest = params_digest(params, limit=PARAMS_LIMIT)
+    risk = context.risk or NO_RISK
+    if assessed is not None:
+        risk = risk.worse(assessed)
+    level, failed = _escalated(action, context, resource, params)
+    rules = registry.rules(action.id, max(level, at_least))
+    binding = Binding.of(action.id, context, resource, digest, ring)
+    return Request(action, context, resource, params, binding, risk, rules, failed)
+
+
+def _escalated(action: Action, context: Context, resource: Resource | None, params: Params | None) -> tuple[Risk, bool]:
+    if action.escalate is None:
+        return action.risk, False
+    try:
+        raised = action.escalate(context, resource, params)
+        return (action.risk if raised is None else max(action.risk, Risk(raised))), False
+    except Exception:  # noqa: BLE001 -- whatever the hook raises, the call is refused, not the process ended
+        return Risk.CRITICAL, True
+
+
+def refused_outright(request: Request) -> Decision | None:
+    """The denial that no proof can change: blocked session risk, or a hook that failed."""
+    if request.escalation_failed:
+        return request.denied(Code.ACTION_BLOCKED, "escalation_failed")
+    if request.risk.level in request.rules.policy.block_session_risk:
+        return request.denied(
+            Code.ACTION_BLOCKED, "session_risk", score=request.risk.score, risk=request.risk.level.value
+        )
+    return None
+
+
+def session_age(context: Context, now: datetime) -> float | None:
+    """Seconds since the person last signed in to this session; None where that is not known."""
+    session = context.session
+    if session is None or session.authenticated_at is None or session.authenticated_at > now:
+        return None
+    return (now - session.authenticated_at).total_seconds()
+
+
+def session_window(request: Request) -> int:
+    """How old the login may be under the rules in force; longer on a trusted device."""
+    policy = request.rules.policy
+    trusted = request.context.device is not None and request.context.device.trusted
+    return max(policy.session_window, policy.session_window_trusted) if trusted else policy.session_window
+
+
+def holding(
+    request: Request, now: datetime, strongest: int | None = None, *, step_up_age: float | None = None
+) -> Holding:
+    """What counts for this request; *step_up_age* is that of an earlier proof in the same session."""
+    ages = [age for age in (session_age(request.context, now), step_up_age) if age is not None]
+    return Holding(
+        strongest=strongest,
+        min_strength=request.rules.policy.min_strength,
+        recovery=request.rules.recovery_stands_in,
+        session_age=min(ages, default=None),
+        session_window=session_window(request),
+        allowed=request.risk.methods,
+    )
+
+
+def shown(action: Action, resource: Resource | None, params: Params | None) -> tuple[tuple[str, str], ...]:
+    """What the person is shown of the params: what ``describe`` makes of them, or name and value of each.
+
+    Raises:
+        InvalidInput: if the hook fails or answers something else than pairs of text; nothing is approved unseen.
+    """
+    if action.describe is None:
+        pairs = [(str(name), value if isinstance(value, str) else str(value)) for name, value in (params or {}).items()]
+    else:
+        try:
+            pairs = [(str(label), str(value)) for label, value in action.describe(resource, params)]
+        except Exception as error:
+            raise InvalidInput(f"Action {action.id!r}: describe", f"failed with {type(error).__name__}") from error
+    return tuple((clean_text(label, limit=100), clean_text(value, limit=500)) for label, value in pairs[:SHOWN_LIMIT])

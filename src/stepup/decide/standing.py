@@ -1,0 +1,103 @@
+"""Whether a challenge can be answered now, by this request, with this method: one place for begin and verify."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from ..challenge import Challenge, FactorRef, State, observed
+from ..changes import (
+    ACTOR_EPOCH,
+    FENCE,
+    ROSTER,
+    THROTTLE,
+    Key,
+    Snapshot,
+    challenge_key,
+    factor_key,
+    session_epoch,
+    shelf_key,
+)
+from ..errors import Code
+from ..factor import Factor, Roster
+from ..requirement import open_methods
+from ..throttle import Throttle, open_ids
+from .holding import Held
+from .request import Request, holding, refused_outright
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why not: the outward code, the audit reason, and when trying again can succeed."""
+
+    code: Code
+    reason: str
+    retry_at: datetime | None = None
+
+
+NOT_FOUND = Refusal(Code.CHALLENGE_NOT_FOUND, "challenge_not_found")
+
+
+def answer_keys(challenge_id: str, session: str | None, method: str, rotated: str | None = None) -> tuple[Key, ...]:
+    """What to load to prepare or answer a challenge with *method* from *session*, moving to *rotated*."""
+    keys = [challenge_key(challenge_id), THROTTLE, ROSTER, ACTOR_EPOCH, FENCE, factor_key(method), shelf_key(None)]
+    for one in dict.fromkeys((session, rotated)):
+        if one is not None or one is session:
+            keys += [session_epoch(one), shelf_key(one)]
+    return tuple(dict.fromkeys(keys))
+
+
+def check_standing(challenge: Challenge, request: Request, snapshot: Snapshot, now: datetime) -> Refusal | None:
+    """Why the challenge cannot be answered by this request now; None if it can.
+
+    Another session, device or organization gets the same answer as an id that never existed.
+    """
+    if challenge.binding.mismatches(request.binding, request.action.binds | {"session"}):
+        return NOT_FOUND
+    throttle = snapshot.get(THROTTLE, Throttle) or Throttle()
+    state = observed(challenge, open_ids(throttle), now).state
+    if state is State.EXPIRED:
+        return Refusal(Code.CHALLENGE_EXPIRED, "challenge_expired")
+    if state is not State.OPEN:
+        return Refusal(Code.CHALLENGE_CLOSED, f"challenge_{state.value}")
+    versions = (snapshot.version(ACTOR_EPOCH), snapshot.version(session_epoch(request.binding.session)))
+    if versions != challenge.epochs:
+        return Refusal(Code.CHALLENGE_CLOSED, "revoked")
+    if snapshot.version(FENCE) != challenge.fence:
+        return Refusal(Code.CHALLENGE_CLOSED, "fence")
+    denied = refused_outright(request)
+    return Refusal(denied.code, denied.reasons[0].code) if denied else None
+
+
+def refs_now(challenge: Challenge, method: str, enrolled: Iterable[Factor], now: datetime) -> tuple[FactorRef, ...]:
+    """The factors of *method* that the challenge was opened with and that are still what they were."""
+    current = {factor.id: factor for factor in enrolled if factor.usable and not factor.in_quarantine(now)}
+    return tuple(
+        ref
+        for ref in challenge.factors
+        if ref.method == method and ref.id in current and current[ref.id].fingerprint == ref.fingerprint
+    )
+
+
+def remaining(challenge: Challenge, request: Request, now: datetime) -> tuple[str, ...]:
+    """The methods that still lead to the requirement being met, strongest first; empty when it is."""
+    usable = Held(challenge.factors, {}, challenge.strongest, any_enrolled=True).usable
+    held = holding(request, now, challenge.strongest)
+    return open_methods(request.rules.policy.methods, usable, challenge.proofs, held, now)
+
+
+def check_method(
+    challenge: Challenge, request: Request, method: str, refs: tuple[FactorRef, ...], now: datetime
+) -> Refusal | None:
+    """Why *method* cannot be used; None if it can. The client's choice never widens what was allowed."""
+    if method not in challenge.allowed or method not in remaining(challenge, request, now):
+        return Refusal(Code.METHOD_NOT_ALLOWED, "method_not_allowed")
+    if not refs:
+        return Refusal(Code.METHOD_NOT_ALLOWED, "factor_changed")
+    return None
+
+
+def roster_of(snapshot: Snapshot) -> Roster:
+    """The person's roster, empty where there is none yet."""
+    return snapshot.get(ROSTER, Roster) or Roster()

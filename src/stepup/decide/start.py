@@ -1,0 +1,141 @@
+"""Opening a challenge: for one call, in the one slot of its binding, with the factors held at that moment."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ..canonical import canonical_json
+from ..challenge import Challenge
+from ..changes import (
+    ACTOR_EPOCH,
+    FENCE,
+    RETENTION,
+    ROSTER,
+    THROTTLE,
+    Changes,
+    Check,
+    Epoch,
+    Key,
+    Record,
+    Snapshot,
+    challenge_key,
+    session_epoch,
+)
+from ..context import clean_text
+from ..decision import Decision
+from ..errors import Code
+from ..event import EventType
+from ..factor import Factor, Roster
+from ..throttle import Blocked, Limits, OpenChallenge, Throttle, opening
+from .holding import Held, ways
+from .request import Ids, Request, shown
+
+
+def start_keys(request: Request) -> tuple[Key, ...]:
+    """What to load to open a challenge, and to judge what the person holds."""
+    return (THROTTLE, ROSTER, ACTOR_EPOCH, session_epoch(request.binding.session), FENCE)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Everything a new challenge is made from besides the call itself."""
+
+    held: Held
+    own: tuple[Factor, ...]
+    reason: str | None
+    limits: Limits
+
+
+def open_challenge(
+    request: Request, opening_: Opening, snapshot: Snapshot, now: datetime, ids: Ids
+) -> tuple[Changes, Challenge | Decision]:
+    """Open the challenge, or say why not. The one that stood in the slot of its binding is superseded.
+
+    Epochs are created here if this is the first time, so that they exist before anything is minted.
+    """
+    held = opening_.held
+    methods = ways(request, held, (), now)
+    throttle = snapshot.get(THROTTLE, Throttle) or Throttle()
+    expires = now + timedelta(seconds=request.rules.policy.challenge_ttl)
+    made = opening(throttle, OpenChallenge(request.binding.slot, ids.challenge, expires), opening_.limits, now)
+    if isinstance(made, Blocked):
+        return _refused(request, now, ids, request.denied(Code.RATE_LIMITED, "open_challenges", retry_at=made.retry_at))
+    epochs, epoch_puts, epoch_checks = ensure_epochs(request.binding.session, snapshot)
+    challenge = Challenge(
+        id=ids.challenge,
+        binding=request.binding,
+        level=int(request.rules.level),
+        rules=request.rules.hash,
+        allowed=methods,
+        factors=tuple(factor for factor in held.factors if factor.method in methods),
+        strongest=held.strongest,
+        epochs=epochs,
+        fence=snapshot.version(FENCE),
+        created_at=now,
+        expires_at=expires,
+        max_attempts=request.rules.policy.attempts,
+        params=None if request.params is None else canonical_json(request.params).decode(),
+        shown=shown(request.action, request.resource, request.params),
+        label=request.action.label,
+        resource_label=request.resource.label if request.resource else None,
+        reason=clean_text(opening_.reason, limit=500) if opening_.reason else None,
+        ip=request.context.ip,
+        device_label=request.context.device.label if request.context.device else None,
+    )
+    roster = snapshot.get(ROSTER, Roster) or Roster()
+    seen = roster.observing(opening_.own, now)
+    puts = [
+        Record(challenge_key(challenge.id), challenge, 0, expires + RETENTION),
+        snapshot.put(THROTTLE, made),
+        *epoch_puts,
+    ]
+    checks = [*epoch_checks, snapshot.check(FENCE)]
+    if seen is roster:
+        checks.append(snapshot.check(ROSTER))
+    else:
+        puts.append(snapshot.put(ROSTER, seen))
+    event = request.event(
+        ids.event,
+        now,
+        EventType.CHALLENGE_STARTED,
+        "ok",
+        challenge_id=challenge.id,
+        detail={"methods": ",".join(methods), "reason": challenge.reason},
+    )
+    return Changes(now, tuple(puts), tuple(checks), (event,)), challenge
+
+
+def refuse_start(request: Request, now: datetime, ids: Ids, decision: Decision) -> tuple[Changes, Decision]:
+    """Record that no challenge was opened, and why."""
+    changes, _ = _refused(request, now, ids, decision)
+    return changes, decision
+
+
+def ensure_epochs(
+    session: str | None, snapshot: Snapshot
+) -> tuple[tuple[int, int], tuple[Record, ...], tuple[Check, ...]]:
+    """The epochs of the actor and the session: their versions, puts for those that are new, checks for the rest."""
+    versions: list[int] = []
+    puts: list[Record] = []
+    checks: list[Check] = []
+    for key in (ACTOR_EPOCH, session_epoch(session)):
+        version = snapshot.version(key)
+        versions.append(version or 1)
+        if version:
+            checks.append(Check(key, version))
+        else:
+            puts.append(Record(key, Epoch()))
+    return (versions[0], versions[1]), tuple(puts), tuple(checks)
+
+
+def params_of(challenge: Challenge) -> dict[str, object] | None:
+    """The params a challenge was opened with."""
+    return None if challenge.params is None else json.loads(challenge.params)
+
+
+def _refused(request: Request, now: datetime, ids: Ids, decision: Decision) -> tuple[Changes, Decision]:
+    reason = ",".join(reason.code for reason in decision.reasons) or decision.code.value
+    event = request.event(ids.event, now, EventType.CHALLENGE_REFUSED, "refused", reason=reason)
+    return Changes(now, events=(event,)), decision

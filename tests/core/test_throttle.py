@@ -1,0 +1,460 @@
+"""How often a person may try: the schedule of waits, the guess budget, and what is forgiven by what."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from datetime import datetime
+from typing import Any
+
+import pytest
+from core_values import NOW, seconds
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stepup.errors import ConfigurationError
+from stepup.throttle import (
+    YEAR,
+    Blocked,
+    Count,
+    Limits,
+    OpenChallenge,
+    Throttle,
+    Trial,
+    blocked,
+    closing,
+    counting,
+    open_ids,
+    opening,
+    sending,
+    spent,
+    succeeded,
+    unlocked,
+    unsending,
+)
+
+LIMITS = Limits()
+EMPTY = Throttle()
+
+
+def trial(*factors: str, challenge: str = "c1", device: str | None = None, points: int = 0) -> Trial:
+    return Trial(challenge, factors or ("totp:1",), device, points)
+
+
+def failing(throttle: Throttle, times: int, one: Trial, *, at: datetime = NOW) -> Throttle:
+    """*times* failures at the same moment, whether they would be taken or not."""
+    for _ in range(times):
+        throttle = counting(throttle, one, LIMITS, at)
+    return throttle
+
+
+# -- the schedule ------------------------------------------------------------------------
+
+SCHEDULE = [0, 0, 0, 0, 0, 5, 15, 30, 60, 120, 900, 1800, 3600, 3600, 3600, 3600]
+"""Seconds to wait after 0, 1, 2 ... failures: the golden table. A change of it is a change of the documentation."""
+
+
+@pytest.mark.requirement("R-03", "R-06")
+def test_the_schedule_of_waits() -> None:
+    """Four failures cost nothing, then the wait grows, then the factor is locked for 15 minutes, at most an hour."""
+    assert [LIMITS.wait(failures) for failures in range(len(SCHEDULE))] == SCHEDULE
+    assert LIMITS.wait(99) == LIMITS.wait(10**9) == 3600
+
+
+@pytest.mark.requirement("R-03")
+@pytest.mark.parametrize(("failures", "wait"), list(enumerate(SCHEDULE)))
+def test_the_wait_is_kept_to_the_second(failures: int, wait: int) -> None:
+    """A second before its end the try is not taken; at its end it is."""
+    one = trial()
+    throttle = failing(EMPTY, failures, one)
+
+    if not wait:
+        assert blocked(throttle, one, LIMITS, NOW) is None
+        return
+    ends = NOW + seconds(wait)
+    assert blocked(throttle, one, LIMITS, NOW) == Blocked("locked", ends)
+    assert blocked(throttle, one, LIMITS, ends - seconds(1)) == Blocked("locked", ends)
+    assert blocked(throttle, one, LIMITS, ends) is None
+
+
+@given(st.integers(0, 300), st.integers(0, 300))
+def test_more_failures_never_wait_less(one: int, two: int) -> None:
+    """The schedule only grows."""
+    assert LIMITS.wait(min(one, two)) <= LIMITS.wait(max(one, two))
+
+
+@pytest.mark.requirement("R-03")
+def test_failures_are_forgotten_after_a_quiet_day() -> None:
+    """24 hours after the last failure the schedule begins again; a second earlier it goes on."""
+    one = trial()
+    throttle = failing(EMPTY, 9, one)
+    day = seconds(LIMITS.forget_after)
+
+    assert counting(throttle, one, LIMITS, NOW + day).counts["totp:1"].failures == 10
+    assert counting(throttle, one, LIMITS, NOW + day + seconds(1)).counts["totp:1"].failures == 1
+    assert counting(throttle, one, LIMITS, NOW + day + seconds(1)).counts["totp:1"].total == 10
+
+
+@pytest.mark.requirement("R-01")
+def test_a_hundred_in_a_row_disable_the_factor_for_good() -> None:
+    """Spread over years so that no lock ever stops them, the hundredth disables: no time opens it again."""
+    one, when, throttle = trial(), NOW, EMPTY
+    for _ in range(99):
+        throttle = counting(throttle, one, LIMITS, when)
+        when += seconds(LIMITS.forget_after + 1)
+    assert blocked(throttle, one, LIMITS, when) is None
+
+    throttle = counting(throttle, one, LIMITS, when)
+
+    for later in (0, 3600, 86400 * 1000):
+        assert blocked(throttle, one, LIMITS, when + seconds(later)) == Blocked("disabled")
+    assert blocked(throttle, trial("password:1"), LIMITS, when) is None
+    assert blocked(unlocked(throttle, ["totp:1"]), one, LIMITS, when) is None
+
+
+@pytest.mark.requirement("R-01")
+def test_a_success_breaks_the_row() -> None:
+    """99 failures, a success, 99 more: still not disabled, because they were not consecutive."""
+    one = trial()
+    throttle = succeeded(failing(EMPTY, 99, one), one, "totp:1")
+
+    assert throttle.counts == {}
+    assert blocked(failing(throttle, 99, one), one, LIMITS, NOW + seconds(3600)) is None
+
+
+def test_where_several_factors_are_tried_one_that_may_not_stops_all() -> None:
+    """An answer held against two authenticators is not taken while one of them is locked."""
+    throttle = failing(EMPTY, 10, trial("totp:2"))
+
+    assert blocked(throttle, trial("totp:1", "totp:2"), LIMITS, NOW) == Blocked("locked", NOW + seconds(900))
+    assert blocked(throttle, trial("totp:1"), LIMITS, NOW) is None
+
+
+# -- the guess budget --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("points", "live_codes"), [(2, 2), (1, 1)])
+@pytest.mark.requirement("R-01")
+def test_the_budget_bounds_guessing(points: int, live_codes: int) -> None:
+    """Whoever guesses six digits all year, in any number of challenges, succeeds with a chance below 1e-4."""
+    throttle, tries = EMPTY, 0
+    while blocked(throttle, trial(f"f{tries}", points=points), LIMITS, NOW) is None:
+        throttle = counting(throttle, trial(f"f{tries}", challenge=f"c{tries}", points=points), LIMITS, NOW)
+        tries += 1
+
+    assert tries == LIMITS.guess_budget // points
+    assert 1 - (1 - live_codes / 10**6) ** tries < 1e-4
+    assert blocked(throttle, trial("f", points=points), LIMITS, NOW) == Blocked("budget")
+
+
+def test_the_budget_is_exact() -> None:
+    """A try is taken while the points for it are still there, and not one point later."""
+    throttle = replace(EMPTY, guesses=counting(EMPTY, trial(points=88), LIMITS, NOW).guesses)
+
+    assert blocked(throttle, trial(points=2), LIMITS, NOW) is None
+    throttle = replace(EMPTY, guesses=counting(EMPTY, trial(points=89), LIMITS, NOW).guesses)
+    assert blocked(throttle, trial(points=2), LIMITS, NOW) == Blocked("budget")
+    assert blocked(throttle, trial(points=1), LIMITS, NOW) is None
+
+
+def test_what_cannot_be_guessed_costs_nothing_and_is_never_out_of_budget() -> None:
+    """A password or passkey has no points, so an exhausted budget leaves it usable."""
+    throttle = counting(EMPTY, trial(points=90), LIMITS, NOW)
+    assert spent(throttle, NOW) == 90
+
+    assert blocked(throttle, trial("password:1"), LIMITS, NOW) is None
+    assert counting(throttle, trial("password:1"), LIMITS, NOW).guesses == throttle.guesses
+
+
+def test_the_year_rolls() -> None:
+    """Points come back 365 days after they were spent, and not a second earlier."""
+    throttle = counting(EMPTY, trial(points=90), LIMITS, NOW)
+
+    assert spent(throttle, NOW + YEAR - seconds(1)) == 90
+    assert spent(throttle, NOW + YEAR) == 0
+    assert counting(throttle, trial(challenge="c2", points=1), LIMITS, NOW + YEAR).guesses[0].challenge_id == "c2"
+
+
+@pytest.mark.requirement("C-07", "C-08")
+def test_success_gives_back_the_points_of_its_own_challenge_only() -> None:
+    """A thief who guesses is not forgiven when the owner later proves something else."""
+    throttle = counting(EMPTY, trial(challenge="thief", points=2), LIMITS, NOW)
+    throttle = counting(throttle, trial(challenge="thief", points=2), LIMITS, NOW)
+    throttle = counting(throttle, trial(challenge="owner", points=2), LIMITS, NOW)
+    assert spent(throttle, NOW) == 6
+
+    throttle = succeeded(throttle, trial(challenge="owner", points=2), "totp:1")
+
+    assert spent(throttle, NOW) == 4
+    assert [guess.challenge_id for guess in throttle.guesses] == ["thief"]
+
+
+# -- what success forgives ------------------------------------------------------------------
+
+
+@pytest.mark.requirement("R-02")
+def test_success_forgives_only_the_factor_that_was_used() -> None:
+    """A right password does not take back wrong codes."""
+    throttle = failing(failing(EMPTY, 7, trial("totp:1")), 3, trial("password:1"))
+
+    throttle = succeeded(throttle, trial("password:1"), "password:1")
+
+    assert set(throttle.counts) == {"totp:1"}
+    assert throttle.counts["totp:1"] == Count(7, 7, NOW, NOW + seconds(30))
+
+
+@pytest.mark.requirement("R-02")
+def test_the_other_authenticators_lose_the_one_failure_of_this_try() -> None:
+    """An answer right for one of two authenticators was never a failure of the other."""
+    throttle = failing(EMPTY, 3, trial("totp:2"))
+    both = trial("totp:1", "totp:2")
+
+    throttle = succeeded(counting(throttle, both, LIMITS, NOW), both, "totp:1")
+
+    assert set(throttle.counts) == {"totp:2"}
+    assert (throttle.counts["totp:2"].failures, throttle.counts["totp:2"].total) == (3, 3)
+
+
+def test_success_without_a_known_factor_forgives_only_itself() -> None:
+    """Where the proof names no factor, nothing but this very try is taken back."""
+    throttle = failing(EMPTY, 3, trial())
+
+    throttle = succeeded(counting(throttle, trial(), LIMITS, NOW), trial(), None)
+
+    assert (throttle.counts["totp:1"].failures, throttle.counts["totp:1"].total) == (3, 3)
+
+
+@given(st.integers(0, 9), st.booleans())
+def test_counting_and_succeeding_never_go_below_zero(before: int, known: bool) -> None:
+    """Taking back what was never counted leaves zero, not a credit."""
+    throttle = failing(EMPTY, before, trial())
+
+    after = succeeded(throttle, trial("totp:1", "totp:9"), "totp:9" if known else None)
+
+    assert all(count.failures >= 0 and count.total >= 0 for count in after.counts.values())
+    assert after.counts.get("totp:1", Count()).failures == max(0, before - 1)
+
+
+# -- trusted devices -----------------------------------------------------------------------
+
+
+@pytest.mark.requirement("R-04")
+def test_somebody_guessing_elsewhere_does_not_lock_out_the_trusted_device() -> None:
+    """The owner's remembered browser has a window of its own."""
+    throttle = failing(EMPTY, 12, trial())
+
+    assert blocked(throttle, trial(), LIMITS, NOW)
+    assert blocked(throttle, trial(device="laptop"), LIMITS, NOW) is None
+    assert blocked(throttle, trial(device="phone"), LIMITS, NOW) is None
+
+
+@pytest.mark.requirement("R-04")
+def test_a_trusted_device_is_limited_too() -> None:
+    """Its own failures lock it by the same schedule, without locking the others."""
+    throttle = failing(EMPTY, 10, trial(device="laptop"))
+
+    assert blocked(throttle, trial(device="laptop"), LIMITS, NOW) == Blocked("locked", NOW + seconds(900))
+    assert blocked(throttle, trial(device="phone"), LIMITS, NOW) is None
+    assert blocked(throttle, trial(), LIMITS, NOW) is None
+
+
+@pytest.mark.requirement("R-01", "R-04")
+def test_every_place_counts_towards_a_hundred() -> None:
+    """The consecutive failures are the factor's, wherever they were made."""
+    throttle = failing(failing(EMPTY, 50, trial(device="laptop")), 50, trial(device="phone"))
+
+    for place in (trial(), trial(device="laptop"), trial(device="tablet")):
+        assert blocked(throttle, place, LIMITS, NOW + seconds(7200)) == Blocked("disabled")
+
+
+@pytest.mark.requirement("R-02", "R-04")
+def test_success_on_a_trusted_device_leaves_the_general_lock() -> None:
+    """The owner gets in; whoever is guessing elsewhere stays locked out, though no longer towards a hundred."""
+    throttle = failing(EMPTY, 10, trial())
+    owner = trial(device="laptop")
+
+    throttle = succeeded(counting(throttle, owner, LIMITS, NOW), owner, "totp:1")
+
+    assert blocked(throttle, trial(), LIMITS, NOW) == Blocked("locked", NOW + seconds(900))
+    assert throttle.counts["totp:1"].total == 0
+    assert set(throttle.counts) == {"totp:1"}
+
+
+def test_windows_of_trusted_devices_are_dropped_when_they_mean_nothing() -> None:
+    """A window older than a day goes; the factor's consecutive failures are never dropped."""
+    throttle = failing(EMPTY, 3, trial(device="laptop"))
+    assert set(throttle.counts) == {"totp:1", "totp:1@laptop"}
+
+    later = counting(throttle, trial("password:1"), LIMITS, NOW + seconds(LIMITS.forget_after + 1))
+
+    assert set(later.counts) == {"totp:1", "password:1"}
+    assert later.counts["totp:1"].total == 3
+
+
+def test_a_count_without_a_time_is_kept() -> None:
+    """What cannot be dated is not dropped."""
+    throttle = replace(EMPTY, counts={"x": Count()})
+
+    assert "x" in counting(throttle, trial(), LIMITS, NOW).counts
+
+
+# -- unlocking -------------------------------------------------------------------------------
+
+
+def test_unlocking_everything() -> None:
+    """All counters and the budget are at zero; open challenges and sends stay."""
+    throttle = counting(failing(EMPTY, 20, trial()), trial(points=90), LIMITS, NOW)
+    opened = opening(throttle, OpenChallenge("slot", "c1", NOW + seconds(300)), LIMITS, NOW)
+    assert isinstance(opened, Throttle)
+
+    free = unlocked(opened)
+
+    assert (free.counts, free.guesses) == ({}, ())
+    assert free.open == opened.open
+
+
+def test_unlocking_one_factor() -> None:
+    """Its windows on every device go; other factors and the budget stay."""
+    throttle = failing(failing(EMPTY, 10, trial(device="laptop")), 10, trial("password:1", points=1))
+
+    free = unlocked(throttle, ["totp:1"])
+
+    assert set(free.counts) == {"password:1"}
+    assert spent(free, NOW) == 10
+
+
+# -- open challenges ---------------------------------------------------------------------------
+
+
+def one_open(name: str, slot: str | None = None, ttl: int = 300) -> OpenChallenge:
+    return OpenChallenge(slot or f"slot {name}", name, NOW + seconds(ttl))
+
+
+def with_open(*names: str) -> Throttle:
+    throttle = EMPTY
+    for name in names:
+        opened = opening(throttle, one_open(name), LIMITS, NOW)
+        assert isinstance(opened, Throttle)
+        throttle = opened
+    return throttle
+
+
+def test_ten_are_open_at_most() -> None:
+    """The eleventh is refused, with the moment the first of them ends."""
+    throttle = with_open(*(f"c{number}" for number in range(10)))
+
+    assert opening(throttle, one_open("c10"), LIMITS, NOW) == Blocked("open", NOW + seconds(300))
+    assert len(open_ids(throttle)) == 10
+
+
+def test_one_more_fits_when_one_ends() -> None:
+    """Closing, or the clock, makes room, at the very moment it says."""
+    throttle = with_open(*(f"c{number}" for number in range(10)))
+
+    closed = opening(closing(throttle, "c3"), one_open("c10"), LIMITS, NOW)
+    assert isinstance(closed, Throttle)
+    assert open_ids(closed) == {f"c{number}" for number in range(11)} - {"c3"}
+    ends = NOW + seconds(300)
+    assert isinstance(opening(throttle, one_open("c10"), LIMITS, ends - seconds(1)), Blocked)
+    later = opening(throttle, one_open("c10", ttl=900), LIMITS, ends)
+    assert isinstance(later, Throttle)
+    assert open_ids(later) == {"c10"}
+
+
+def test_a_new_challenge_supersedes_the_one_in_its_slot() -> None:
+    """One challenge per binding, even where ten are open."""
+    throttle = with_open(*(f"c{number}" for number in range(10)))
+
+    again = opening(throttle, one_open("new", slot="slot c4"), LIMITS, NOW)
+
+    assert isinstance(again, Throttle)
+    assert open_ids(again) == {f"c{number}" for number in range(10)} - {"c4"} | {"new"}
+
+
+def test_closing_what_is_not_open_changes_nothing() -> None:
+    """Closing twice is closing once."""
+    throttle = with_open("c1")
+
+    assert closing(closing(throttle, "c1"), "c1") == closing(throttle, "c1") == EMPTY
+    assert closing(throttle, "c2") == throttle
+
+
+# -- sends -------------------------------------------------------------------------------------
+
+
+def sent(throttle: Throttle, at: float, action: str = "a", challenge: str = "c1") -> Throttle:
+    after = sending(throttle, action, challenge, LIMITS, NOW + seconds(at))
+    assert isinstance(after, Throttle), after
+    return after
+
+
+@pytest.mark.requirement("E-07")
+def test_a_minute_between_two_messages() -> None:
+    """The next one goes at 60 seconds, not at 59, whichever challenge of the action asks for it."""
+    throttle = sent(EMPTY, 0)
+
+    for challenge in ("c1", "c2"):
+        assert sending(throttle, "a", challenge, LIMITS, NOW + seconds(59)) == Blocked("cooldown", NOW + seconds(60))
+    assert len(sent(throttle, 60, challenge="c2").sends) == 2
+
+
+@pytest.mark.requirement("E-07")
+def test_three_in_ten_minutes() -> None:
+    """The fourth waits until the first is ten minutes old; other actions have their own count."""
+    throttle = sent(sent(sent(EMPTY, 0), 60), 120)
+
+    assert sending(throttle, "a", "c1", LIMITS, NOW + seconds(599)) == Blocked("sends", NOW + seconds(600))
+    assert len(sent(throttle, 180, action="b").sends) == 4
+    assert [send.at for send in sent(throttle, 600).sends] == [NOW + seconds(at) for at in (60, 120, 600)]
+
+
+@pytest.mark.requirement("E-07")
+def test_twenty_askings_in_a_minute_are_one_message() -> None:
+    """Asking often sends nothing more."""
+    throttle, count = EMPTY, 0
+    for second in range(0, 60, 3):
+        after = sending(throttle, "a", f"c{second}", LIMITS, NOW + seconds(second))
+        if isinstance(after, Throttle):
+            throttle, count = after, count + 1
+
+    assert count == 1
+
+
+def test_what_was_not_delivered_was_not_sent() -> None:
+    """Taking a message back takes back that one only."""
+    throttle = sent(sent(EMPTY, 0), 60, challenge="c2")
+
+    assert unsending(throttle, "c2", NOW + seconds(60)) == sent(EMPTY, 0)
+    assert unsending(throttle, "c2", NOW) == throttle
+    assert len(sent(unsending(throttle, "c2", NOW + seconds(60)), 61).sends) == 2
+
+
+# -- the numbers ---------------------------------------------------------------------------------
+
+
+def test_the_defaults() -> None:
+    """The numbers of the documentation, each."""
+    assert {field.name: getattr(LIMITS, field.name) for field in fields(LIMITS)} == {
+        "open_challenges": 10,
+        "sends": 3,
+        "sends_window": 600,
+        "resend_after": 60,
+        "lock_after": 10,
+        "lock_for": 900,
+        "lock_at_most": 3600,
+        "delays": (5, 15, 30, 60, 120),
+        "delay_after": 5,
+        "forget_after": 86400,
+        "disable_after": 100,
+        "guess_budget": 90,
+    }
+
+
+@pytest.mark.requirement("G-12")
+@pytest.mark.parametrize("name", [field.name for field in fields(Limits)])
+@pytest.mark.parametrize("value", [0, -1, 1.5, "10", None, True])
+def test_a_number_that_cannot_be_right_is_refused_by_name(name: str, value: Any) -> None:
+    """Zero, negative, fractional and missing limits fail at construction."""
+    wrong: Any = (5, value) if name == "delays" else value
+
+    with pytest.raises(ConfigurationError, match=rf"Limits\.{name} must be positive whole numbers"):
+        Limits(**{name: wrong})
