@@ -8,7 +8,7 @@ from typing import Any, Literal, ParamSpec, TypeVar
 
 from . import _bridge as bridge
 from ._config import Secrets, Settings, build, sender
-from ._engine import authorize, ceremony, factors, upkeep
+from ._engine import authorize, begin, factors, look, start, upkeep, verify
 from ._engine.core import Core
 from ._guard import Given, Guard
 from ._observe import Told
@@ -227,7 +227,7 @@ class AsyncStepUp:
                 ten minutes; with another code where nothing can be proved now.
             StoreUnavailable: if the outcome is not known.
         """
-        return await ceremony.start_offer(self._core, offer, context, reason)
+        return await start.start_offer(self._core, offer, context, reason)
 
     async def start(
         self,
@@ -248,7 +248,7 @@ class AsyncStepUp:
             InvalidInput: for a value of the wrong type or size.
             StoreUnavailable: if the outcome is not known.
         """
-        return await ceremony.start_challenge(self._core, action, context, resource, params, reason)
+        return await start.start_challenge(self._core, action, context, resource, params, reason)
 
     async def begin(self, challenge_id: str, method: str, context: Context) -> Prompt:
         """Prepare a method: send the code, make the options. Optional for methods that need nothing.
@@ -256,11 +256,12 @@ class AsyncStepUp:
         Asked again within the resend time, it answers the same without sending again.
 
         Raises:
-            Denied: for a challenge that is not this person's or not open, a method that is not allowed, or too many sends.
+            Denied: for a challenge that is not this person's or not open, a method that is not allowed, or too
+                many sends.
             DeliveryFailed: if the message was not taken; counters are as before and it can be repeated at once.
             StoreUnavailable: if the outcome is not known.
         """
-        return await ceremony.begin(self._core, challenge_id, method, context)
+        return await begin.begin(self._core, challenge_id, method, context)
 
     async def verify(
         self,
@@ -281,15 +282,15 @@ class AsyncStepUp:
         Raises:
             StoreUnavailable: if the outcome is not known; the answer stays counted.
         """
-        return await ceremony.verify(self._core, challenge_id, method, response, context, rotate)
+        return await verify.verify(self._core, challenge_id, method, response, context, rotate)
 
     async def cancel(self, challenge_id: str, context: Context) -> bool:
         """Close an open challenge; False where there was none to close."""
-        return await ceremony.cancel(self._core, challenge_id, context)
+        return await look.cancel(self._core, challenge_id, context)
 
     async def challenge(self, challenge_id: str, context: Context) -> Challenge | None:
         """The challenge as it stands now; None where it is not this person's in this session."""
-        return await ceremony.look(self._core, challenge_id, context)
+        return await look.look(self._core, challenge_id, context)
 
     # -- ending and looking after -----------------------------------------------------
 

@@ -64,7 +64,9 @@ def is_async(function: object) -> bool:
     """Whether calling *function* makes a coroutine; looks through partials and callable objects."""
     while isinstance(function, functools.partial):
         function = cast("functools.partial[object]", function).func
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(type(function), "__call__", None)
+    )
 
 
 def is_async_generator(function: object) -> bool:

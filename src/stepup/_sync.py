@@ -8,7 +8,7 @@ from typing import Literal, ParamSpec, TypeVar
 
 from . import _bridge as bridge
 from ._config import Secrets, Settings, build, sender
-from ._engine import authorize, ceremony, factors, upkeep
+from ._engine import authorize, begin, factors, look, start, upkeep, verify
 from ._engine.core import Core
 from ._guard import Given, Guard
 from ._observe import Told
@@ -223,7 +223,7 @@ class StepUp:
                 ten minutes; with another code where nothing can be proved now.
             StoreUnavailable: if the outcome is not known.
         """
-        return bridge.run_sync(ceremony.start_offer(self._core, offer, context, reason))
+        return bridge.run_sync(start.start_offer(self._core, offer, context, reason))
 
     def start(
         self,
@@ -244,7 +244,7 @@ class StepUp:
             InvalidInput: for a value of the wrong type or size.
             StoreUnavailable: if the outcome is not known.
         """
-        return bridge.run_sync(ceremony.start_challenge(self._core, action, context, resource, params, reason))
+        return bridge.run_sync(start.start_challenge(self._core, action, context, resource, params, reason))
 
     def begin(self, challenge_id: str, method: str, context: Context) -> Prompt:
         """Prepare a method: send the code, make the options. Optional for methods that need nothing.
@@ -252,11 +252,12 @@ class StepUp:
         Asked again within the resend time, it answers the same without sending again.
 
         Raises:
-            Denied: for a challenge that is not this person's or not open, a method that is not allowed, or too many sends.
+            Denied: for a challenge that is not this person's or not open, a method that is not allowed, or too
+                many sends.
             DeliveryFailed: if the message was not taken; counters are as before and it can be repeated at once.
             StoreUnavailable: if the outcome is not known.
         """
-        return bridge.run_sync(ceremony.begin(self._core, challenge_id, method, context))
+        return bridge.run_sync(begin.begin(self._core, challenge_id, method, context))
 
     def verify(
         self,
@@ -277,15 +278,15 @@ class StepUp:
         Raises:
             StoreUnavailable: if the outcome is not known; the answer stays counted.
         """
-        return bridge.run_sync(ceremony.verify(self._core, challenge_id, method, response, context, rotate))
+        return bridge.run_sync(verify.verify(self._core, challenge_id, method, response, context, rotate))
 
     def cancel(self, challenge_id: str, context: Context) -> bool:
         """Close an open challenge; False where there was none to close."""
-        return bridge.run_sync(ceremony.cancel(self._core, challenge_id, context))
+        return bridge.run_sync(look.cancel(self._core, challenge_id, context))
 
     def challenge(self, challenge_id: str, context: Context) -> Challenge | None:
         """The challenge as it stands now; None where it is not this person's in this session."""
-        return bridge.run_sync(ceremony.look(self._core, challenge_id, context))
+        return bridge.run_sync(look.look(self._core, challenge_id, context))
 
     # -- ending and looking after -----------------------------------------------------
 

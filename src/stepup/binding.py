@@ -51,9 +51,8 @@ class Binding:
             return ()
         always = ("actor", "tenant", "on_behalf_of", "action")
         found = [name for name in always if getattr(self, name) != getattr(request, name)]
-        for name in ("session", "device", "organization", "params"):
-            if name in binds and getattr(self, name) != getattr(request, name):
-                found.append(name)
+        optional = [name for name in ("session", "device", "organization", "params") if name in binds]
+        found.extend(name for name in optional if getattr(self, name) != getattr(request, name))
         if "resource" in binds and (self.resource_type, self.resource_id) != (
             request.resource_type,
             request.resource_id,

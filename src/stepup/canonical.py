@@ -1,4 +1,4 @@
-"""Canonical JSON and digests: the one way stepup turns structured data into bytes.
+r"""Canonical JSON and digests: the one way stepup turns structured data into bytes.
 
 The rules are those of RFC 8785 (JSON Canonicalization Scheme): members sorted by UTF-16 code units,
 no white space, the shortest escapes, numbers as ECMAScript prints them. Stricter in what is taken:
@@ -73,21 +73,18 @@ def parse_json(text: str | bytes, *, name: str = "json") -> object:
     return parsed
 
 
+_CONSTANTS: Mapping[object, str] = {None: "null", True: "true", False: "false"}
+
+
 def _write(value: object, name: str, depth: int) -> str:
     if depth > MAX_DEPTH:
         raise InvalidInput(name, f"is nested deeper than {MAX_DEPTH} levels")
-    if value is None:
-        return "null"
-    if value is True:
-        return "true"
-    if value is False:
-        return "false"
+    if value is None or isinstance(value, bool):
+        return _CONSTANTS[value]
     if type(value) is str:
         return _string(value, name)
     if type(value) is int:
-        if abs(value) > MAX_SAFE_INTEGER:
-            raise InvalidInput(name, "has an integer beyond 2**53-1", remedy="Send large numbers as strings.")
-        return str(value)
+        return _integer(value, name)
     if type(value) is float:
         return _number(value, name)
     if isinstance(value, Mapping):
@@ -96,6 +93,12 @@ def _write(value: object, name: str, depth: int) -> str:
         items = cast("Sequence[object]", value)
         return "[" + ",".join(_write(item, name, depth + 1) for item in items) + "]"
     raise InvalidInput(name, f"has a {type(value).__name__}, which is not JSON", remedy="Pass str() of it.")
+
+
+def _integer(value: int, name: str) -> str:
+    if abs(value) > MAX_SAFE_INTEGER:
+        raise InvalidInput(name, "has an integer beyond 2**53-1", remedy="Send large numbers as strings.")
+    return str(value)
 
 
 def _object(value: Mapping[object, object], name: str, depth: int) -> str:

@@ -3,7 +3,11 @@
 ============= ======================================================================
 ``core``      what a gate is made of, and the two store steps everything consists of
 ``authorize`` ``require`` and ``check``
-``ceremony``  ``start``, ``begin``, ``verify``, ``cancel``
+``start``     opening a challenge; ``offer`` makes and reads offers
+``opened``    finding the challenge that an answer is for
+``begin``     preparing a method, sending
+``verify``    judging an answer
+``look``      ``cancel`` and ``challenge``
 ``factors``   enrolment
 ``upkeep``    ``revoke``, ``rotated``, ``unlock``, ``forget``, ``events``, ``purge``
 ============= ======================================================================

@@ -10,17 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ..changes import ROSTER, THROTTLE, Changes, Snapshot, claim_key
-from ..context import Context, Resource
-from ..decide import authorize as pure
-from ..decide.holding import Held, answer, asked_age, judge
-from ..decide.request import Request, refused_outright
-from ..decide.standing import roster_of
-from ..decision import Authorization, Decision, Outcome, Reason
-from ..errors import Code, Denied, StepUpRequired, StoreBusy
-from ..grant import Claim, Grant, from_claims
-from ..policy import Params
-from ..throttle import Throttle
+from stepup.changes import ROSTER, THROTTLE, Changes, Snapshot, claim_key
+from stepup.context import Context, Resource
+from stepup.decide import authorize as pure
+from stepup.decide.holding import Held, answer, asked_age, judge
+from stepup.decide.request import Request, refused_outright
+from stepup.decide.standing import roster_of
+from stepup.decision import Authorization, Decision, Outcome, Reason
+from stepup.errors import Code, Denied, StepUpRequired, StoreBusy
+from stepup.grant import Claim, Grant, from_claims
+from stepup.policy import Params
+from stepup.throttle import Throttle
+
 from .core import TRIES, Core, ids
 from .offer import make_offer
 

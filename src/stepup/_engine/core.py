@@ -13,21 +13,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, TypeVar
 
-from ..binding import partition
-from ..changes import APPLIED, Changes, Key, Lost, Snapshot
-from ..clock import ForwardClock
-from ..context import RECOVERY_CODE, UNKNOWN_RISK, Actor, Context, Resource, RiskAssessment
-from ..decide.holding import MethodInfo
-from ..decide.request import Ids, Request, resolve
-from ..decision import Decision
-from ..errors import ContractBroken, StepUpError, StoreBusy, StoreUnavailable
-from ..event import Event
-from ..factor import Factor, Roster
-from ..keys import KeyRing, Vault
-from ..policy import Params, Registry, Risk
-from ..ports import AsyncRiskAssessor, AsyncStore, AsyncVerifier, Call, Message, Stored
-from ..throttle import Limits
-from ..token import TokenWriter
+from stepup.binding import partition
+from stepup.changes import APPLIED, Changes, Key, Lost, Snapshot
+from stepup.clock import ForwardClock
+from stepup.context import RECOVERY_CODE, UNKNOWN_RISK, Actor, Context, Resource, RiskAssessment
+from stepup.decide.holding import MethodInfo
+from stepup.decide.request import Ids, Request, resolve
+from stepup.decision import Decision
+from stepup.errors import ContractBroken, StepUpError, StoreBusy, StoreUnavailable
+from stepup.event import Event
+from stepup.factor import Factor, Roster
+from stepup.keys import KeyRing, Vault
+from stepup.policy import Params, Registry, Risk
+from stepup.ports import AsyncRiskAssessor, AsyncStore, AsyncVerifier, Call, Message, Stored
+from stepup.throttle import Limits
+from stepup.token import TokenWriter
 
 T = TypeVar("T")
 TRIES: Final = 8

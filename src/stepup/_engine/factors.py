@@ -11,20 +11,21 @@ from datetime import datetime
 from secrets import token_hex
 from typing import Final, Protocol, cast, runtime_checkable
 
-from .. import event as audit
-from ..binding import session_hash
-from ..ceremony import Ceremony, Checked, Verdict
-from ..changes import ACTOR_EPOCH, ROSTER, THROTTLE, Changes, Snapshot, factor_key
-from ..challenge import FactorRef
-from ..context import RECOVERY_CODE, Actor, Context, Resource
-from ..decide import enrol as pure
-from ..decide.attempt import Rejected
-from ..decide.standing import roster_of
-from ..decision import Authorization, Decision, Outcome, Reason
-from ..errors import Code, ConfigurationError, Denied, InvalidInput
-from ..event import EventType
-from ..factor import PENDING_TTL, Factor, StoredFactor
-from ..keys import Vault
+from stepup import event as audit
+from stepup.binding import session_hash
+from stepup.ceremony import Ceremony, Checked, Verdict
+from stepup.challenge import FactorRef
+from stepup.changes import ACTOR_EPOCH, ROSTER, THROTTLE, Changes, Snapshot, factor_key
+from stepup.context import RECOVERY_CODE, Actor, Context, Resource
+from stepup.decide import enrol as pure
+from stepup.decide.attempt import Rejected
+from stepup.decide.standing import roster_of
+from stepup.decision import Authorization, Decision, Outcome, Reason
+from stepup.errors import Code, ConfigurationError, Denied, InvalidInput
+from stepup.event import EventType
+from stepup.factor import PENDING_TTL, Factor, StoredFactor
+from stepup.keys import Vault
+
 from .authorize import require
 from .core import Core, ids, logger
 

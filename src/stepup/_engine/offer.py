@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, cast
 
-from ..binding import session_hash
-from ..canonical import canonical_json
-from ..context import Context, Resource
-from ..decide.request import Request
-from ..grant import MAX_SKEW
-from ..policy import Params
+from stepup.binding import session_hash
+from stepup.canonical import canonical_json
+from stepup.context import Context, Resource
+from stepup.decide.request import Request
+from stepup.grant import MAX_SKEW
+from stepup.policy import Params
+
 from .core import Core, ids
 
 OFFER_TTL: Final = 600

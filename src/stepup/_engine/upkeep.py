@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..binding import session_hash
-from ..changes import (
+from stepup.binding import session_hash
+from stepup.changes import (
     ACTOR_EPOCH,
     FENCE,
     THROTTLE,
@@ -18,11 +18,12 @@ from ..changes import (
     session_epoch,
     shelf_key,
 )
-from ..context import Actor, Context, Resource
-from ..decide import enrol, revoke
-from ..decide.authorize import standing
-from ..errors import InvalidInput, StepUpError, StoreUnavailable
-from ..grant import Grant, Shelf
+from stepup.context import Actor, Context, Resource
+from stepup.decide import enrol, revoke
+from stepup.decide.authorize import standing
+from stepup.errors import InvalidInput, StepUpError, StoreUnavailable
+from stepup.grant import Grant, Shelf
+
 from .authorize import require
 from .core import Core, ids
 
@@ -83,8 +84,8 @@ async def unlock(core: Core, actor: Actor, support: Context, methods: Sequence[s
     now, context = core.now(), Context(actor)
     factors: list[str] | None = None
     if methods is not None:
-        from ..decide.standing import roster_of
-        from ..changes import ROSTER
+        from stepup.changes import ROSTER
+        from stepup.decide.standing import roster_of
 
         roster = roster_of(await core.load(core.partition(actor), (ROSTER,)))
         every, _ = await core.factors(actor, roster, now)

@@ -13,9 +13,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ..ceremony import Checked, Verdict
-from ..challenge import Challenge, FactorRef, State, prove, reject, reserve
-from ..changes import (
+from stepup.binding import Binding
+from stepup.ceremony import Checked, Verdict
+from stepup.challenge import Challenge, FactorRef, State, prove, reject, reserve
+from stepup.changes import (
     ACTOR_EPOCH,
     FENCE,
     RETENTION,
@@ -33,14 +34,14 @@ from ..changes import (
     session_epoch,
     shelf_key,
 )
-from ..binding import Binding
-from ..context import Proof
-from ..errors import Code
-from ..event import EventType
-from ..factor import FactorSet
-from ..grant import Claim, Grant, Shelf, Spend, mint, moved, shelved
-from ..requirement import met
-from ..throttle import Limits, Throttle, Trial, blocked, closing, counting, succeeded
+from stepup.context import Proof
+from stepup.errors import Code
+from stepup.event import EventType
+from stepup.factor import FactorSet
+from stepup.grant import Claim, Grant, Shelf, Spend, mint, moved, shelved
+from stepup.requirement import met
+from stepup.throttle import Limits, Throttle, Trial, blocked, closing, counting, succeeded
+
 from .holding import MethodInfo, trial, trusted_device
 from .request import Ids, Request, holding
 from .standing import Refusal, check_method, check_standing, remaining, roster_of

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ..changes import (
+from stepup.changes import (
     ACTOR_EPOCH,
     FENCE,
     RETENTION,
@@ -27,13 +27,14 @@ from ..changes import (
     session_epoch,
     shelf_key,
 )
-from ..context import Proof
-from ..decision import Authorization, Decision, Outcome, Reason
-from ..errors import Code
-from ..event import Event, EventType
-from ..grant import REMEMBER_REQUESTS, Claim, Grant, Shelf, Spend, refusals
-from ..policy import Risk
-from ..requirement import ANY, met
+from stepup.context import Proof
+from stepup.decision import Authorization, Decision, Outcome, Reason
+from stepup.errors import Code
+from stepup.event import Event, EventType
+from stepup.grant import REMEMBER_REQUESTS, Claim, Grant, Shelf, Spend, refusals
+from stepup.policy import Risk
+from stepup.requirement import ANY, met
+
 from .holding import MethodInfo
 from .request import Request, holding, session_age, session_window
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from ..binding import Binding
-from ..challenge import Challenge, FactorRef
-from ..changes import ACTOR_EPOCH, ROSTER, THROTTLE, Changes, Epoch, Snapshot, factor_key
-from ..context import RECOVERY_CODE, Context, Resource
-from ..event import EventType, event
-from ..factor import (
+from stepup.binding import Binding
+from stepup.challenge import Challenge, FactorRef
+from stepup.changes import ACTOR_EPOCH, ROSTER, THROTTLE, Changes, Epoch, Snapshot, factor_key
+from stepup.context import RECOVERY_CODE, Context, Resource
+from stepup.event import EventType, event
+from stepup.factor import (
     MAX_FACTORS,
     PENDING_TTL,
     Factor,
@@ -28,9 +28,10 @@ from ..factor import (
     StoredFactor,
     quarantine_until,
 )
-from ..policy import Action, Policy, Risk
-from ..requirement import STRONGEST, Strength
-from ..throttle import Throttle, unlocked
+from stepup.policy import Action, Policy, Risk
+from stepup.requirement import STRONGEST, Strength
+from stepup.throttle import Throttle, unlocked
+
 from .holding import MethodInfo, strength_of
 from .request import Ids, session_age
 

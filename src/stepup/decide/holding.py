@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ..challenge import FactorRef
-from ..context import FRESH_SESSION, Proof
-from ..decision import Decision, Outcome, Reason
-from ..errors import Code
-from ..factor import Factor, strongest
-from ..requirement import ANY, Holding, Method, Usable, leaves, open_methods
-from ..throttle import Blocked, Limits, Throttle, Trial, blocked
+from stepup.challenge import FactorRef
+from stepup.context import FRESH_SESSION, Proof
+from stepup.decision import Decision, Outcome, Reason
+from stepup.errors import Code
+from stepup.factor import Factor, strongest
+from stepup.requirement import ANY, Holding, Method, Usable, leaves, open_methods
+from stepup.throttle import Blocked, Limits, Throttle, Trial, blocked
+
 from .request import Request, holding
 
 

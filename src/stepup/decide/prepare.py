@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from ..ceremony import Begun, Prompt
-from ..challenge import Challenge, FactorRef, Preparation, prepare, unprepare
-from ..changes import RETENTION, THROTTLE, Changes, Record, Snapshot, challenge_key
-from ..errors import Code
-from ..event import EventType
-from ..throttle import Blocked, Limits, Throttle, blocked, sending, unsending
+from stepup.ceremony import Begun, Prompt
+from stepup.challenge import Challenge, FactorRef, Preparation, prepare, unprepare
+from stepup.changes import RETENTION, THROTTLE, Changes, Record, Snapshot, challenge_key
+from stepup.errors import Code
+from stepup.event import EventType
+from stepup.throttle import Blocked, Limits, Throttle, blocked, sending, unsending
+
 from .holding import MethodInfo, trial, trusted_device
 from .request import Ids, Request
 from .standing import Refusal, check_method, check_standing

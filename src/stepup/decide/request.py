@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from ..binding import Binding
-from ..canonical import params_digest
-from ..context import NO_RISK, Context, Resource, RiskAssessment, clean_text
-from ..decision import Decision, Detail, Outcome, Reason
-from ..errors import Code, InvalidInput
-from ..event import Event, EventType, event
-from ..keys import KeyRing
-from ..policy import Action, Params, Registry, Risk, Rules
-from ..requirement import Holding
+from stepup.binding import Binding
+from stepup.canonical import params_digest
+from stepup.context import NO_RISK, Context, Resource, RiskAssessment, clean_text
+from stepup.decision import Decision, Detail, Outcome, Reason
+from stepup.errors import Code, InvalidInput
+from stepup.event import Event, EventType, event
+from stepup.keys import KeyRing
+from stepup.policy import Action, Params, Registry, Risk, Rules
+from stepup.requirement import Holding
 
 PARAMS_LIMIT = 4096
 SHOWN_LIMIT = 32

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from ..challenge import Challenge, Input, advance
-from ..changes import (
+from stepup.challenge import Challenge, Input, advance
+from stepup.changes import (
     ACTOR_EPOCH,
     FENCE,
     RETENTION,
@@ -27,10 +27,11 @@ from ..changes import (
     session_epoch,
     shelf_key,
 )
-from ..context import Context
-from ..event import Event, EventType, event
-from ..grant import Claim, Shelf, Spend, moved
-from ..throttle import Throttle, closing, unlocked
+from stepup.context import Context
+from stepup.event import Event, EventType, event
+from stepup.grant import Claim, Shelf, Spend, moved
+from stepup.throttle import Throttle, closing, unlocked
+
 from .request import Ids
 
 

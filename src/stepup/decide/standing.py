@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..challenge import Challenge, FactorRef, State, observed
-from ..changes import (
+from stepup.challenge import Challenge, FactorRef, State, observed
+from stepup.changes import (
     ACTOR_EPOCH,
     FENCE,
     ROSTER,
@@ -19,10 +19,11 @@ from ..changes import (
     session_epoch,
     shelf_key,
 )
-from ..errors import Code
-from ..factor import Factor, Roster
-from ..requirement import open_methods
-from ..throttle import Throttle, open_ids
+from stepup.errors import Code
+from stepup.factor import Factor, Roster
+from stepup.requirement import open_methods
+from stepup.throttle import Throttle, open_ids
+
 from .holding import Held
 from .request import Request, holding, refused_outright
 

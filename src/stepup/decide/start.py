@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ..canonical import canonical_json
-from ..challenge import Challenge
-from ..changes import (
+from stepup.canonical import canonical_json
+from stepup.challenge import Challenge
+from stepup.changes import (
     ACTOR_EPOCH,
     FENCE,
     RETENTION,
@@ -23,12 +23,13 @@ from ..changes import (
     challenge_key,
     session_epoch,
 )
-from ..context import clean_text
-from ..decision import Decision
-from ..errors import Code
-from ..event import EventType
-from ..factor import Factor, Roster
-from ..throttle import Blocked, Limits, OpenChallenge, Throttle, opening
+from stepup.context import clean_text
+from stepup.decision import Decision
+from stepup.errors import Code
+from stepup.event import EventType
+from stepup.factor import Factor, Roster
+from stepup.throttle import Blocked, Limits, OpenChallenge, Throttle, opening
+
 from .holding import Held, ways
 from .request import Ids, Request, shown
 

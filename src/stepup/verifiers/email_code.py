@@ -196,5 +196,6 @@ def _sender_host(mailer: object) -> str | None:
     from email.utils import parseaddr
 
     sender = getattr(mailer, "sender", None)
-    host = parseaddr(sender)[1].rpartition("@")[2] if isinstance(sender, str) else ""
-    return host.lower() if _HOST.fullmatch(host) else None
+    address = parseaddr(sender)[1] if isinstance(sender, str) else ""
+    local, _, host = address.rpartition("@")
+    return host.lower() if local and address in str(sender) and _HOST.fullmatch(host) else None

@@ -13,6 +13,7 @@ accepts: a count, a row or a coroutine is not a yes.
 from __future__ import annotations
 
 import base64
+import binascii
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final, TypeGuard, overload
@@ -150,7 +151,7 @@ class Password(Hooked):
         except (VerifyMismatchError, InvalidHashError):
             return False
         except VerificationError as error:
-            # Out of memory, or a damaged hash: the operator must learn of it, and it is no wrong password.
+            # Out of memory, or impossible parameters: the operator must learn of it; it is no wrong password.
             problem = str(error)
         else:
             outdated = self._rehash is not None and hasher.check_needs_rehash(stored)
@@ -182,16 +183,26 @@ def _received(response: object) -> str | None:
 
 
 def _is_argon2(stored: object) -> TypeGuard[str]:
+    """Whether it is a whole Argon2 hash: salt of 8 bytes or more, tag of 16 or more, neither of them cut."""
     from argon2 import extract_parameters
     from argon2.exceptions import InvalidHashError
 
     if not isinstance(stored, str) or not stored.isascii():
         return False
     try:
-        extract_parameters(stored)
+        parameters = extract_parameters(stored)
     except InvalidHashError:
         return False
-    return True
+    long_enough = parameters.salt_len >= 8 and parameters.hash_len >= 16
+    return long_enough and all(_is_base64(part) for part in stored.split("$")[-2:])
+
+
+def _is_base64(text: str) -> bool:
+    """Whether it is what an Argon2 hash may hold: unpadded, with no stray bits (a hash cut short has some)."""
+    try:
+        return text != "" and base64.b64encode(base64.b64decode(text + "=" * (-len(text) % 4))).rstrip(b"=") == text.encode()
+    except binascii.Error:
+        return False
 
 
 def _random(size: int) -> str:

@@ -1,0 +1,50 @@
+"""``cancel`` and ``challenge``: closing a challenge, and looking at one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from stepup.challenge import Challenge, observed
+from stepup.changes import THROTTLE, Changes, Snapshot, challenge_key
+from stepup.context import Context
+from stepup.decide import revoke
+from stepup.decide.standing import Refusal, answer_keys, check_standing
+from stepup.throttle import Throttle, open_ids
+
+from .core import Core, ids
+from .opened import open_challenge
+
+MAX_CHALLENGE_ID: Final = 64
+Rotate = Callable[[], object]
+
+
+async def cancel(core: Core, challenge_id: object, context: Context) -> bool:
+    """Close a challenge; see ``StepUp.cancel``."""
+    now = core.now()
+    opened = await open_challenge(core, challenge_id, "", context, now)
+    if isinstance(opened, Refusal):
+        return False
+    keys = answer_keys(opened.challenge.id, opened.request.binding.session, "")
+
+    def decide(snapshot: Snapshot) -> tuple[Changes | None, bool]:
+        current = snapshot.get(challenge_key(opened.challenge.id), Challenge)
+        if current is None or check_standing(current, opened.request, snapshot, now) is not None:
+            return None, False
+        changes = revoke.cancel(current, context, snapshot, now, ids())
+        return changes, changes is not None
+
+    return await core.commit(core.partition(context.actor), keys, decide)
+
+
+async def look(core: Core, challenge_id: object, context: Context) -> Challenge | None:
+    """The challenge as it stands; see ``StepUp.challenge``."""
+    now = core.now()
+    opened = await open_challenge(core, challenge_id, "", context, now)
+    if isinstance(opened, Refusal):
+        return None
+    request = opened.request
+    if opened.challenge.binding.mismatches(request.binding, request.action.binds | {"session"}):
+        return None
+    throttle = opened.snapshot.get(THROTTLE, Throttle) or Throttle()
+    return observed(opened.challenge, open_ids(throttle), now)

@@ -1,0 +1,70 @@
+"""``start`` and ``start_offer``: opening a challenge. Two store calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from stepup.challenge import Challenge
+from stepup.changes import THROTTLE, Changes, Snapshot
+from stepup.context import Context, Resource
+from stepup.decide import start
+from stepup.decide.holding import answer, judge
+from stepup.decide.request import refused_outright
+from stepup.decide.standing import roster_of
+from stepup.decision import Decision, Outcome, Reason
+from stepup.errors import Code, Denied, InvalidInput
+from stepup.policy import Params
+from stepup.throttle import Throttle
+
+from .core import Core, ids
+from .offer import read_offer
+
+MAX_CHALLENGE_ID: Final = 64
+Rotate = Callable[[], object]
+
+
+async def start_offer(core: Core, offer: object, context: Context, reason: str | None) -> Challenge:
+    """Open a challenge for the call that an offer describes; see ``StepUp.start_offer``."""
+    if not isinstance(context, Context):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
+        raise InvalidInput("context", f"must be a Context, not {type(context).__name__}")
+    found = read_offer(core, offer, context, core.now())
+    if found is None:
+        raise Denied(Decision(Outcome.DENIED, Code.BAD_REQUEST, "", 0, (Reason("offer_invalid"),)))
+    return await start_challenge(core, found.action, context, found.resource, found.params, reason)
+
+
+async def start_challenge(
+    core: Core,
+    action: object,
+    context: Context,
+    resource: Resource | None,
+    params: Params | None,
+    reason: str | None,
+) -> Challenge:
+    """Open a challenge; see ``StepUp.start``."""
+    request = await core.request(action, context, resource, params)
+    where, now = core.partition(context.actor), core.now()
+    if denied := refused_outright(request):
+        changes, decision = start.refuse_start(request, now, ids(), denied)
+        await core.record(where, changes)
+        raise Denied(decision)
+    keys = start.start_keys(request)
+    snapshot = await core.load(where, keys)
+    every, own = await core.factors(context.actor, roster_of(snapshot), now)
+
+    def decide(snapshot: Snapshot) -> tuple[Changes, Challenge | Decision]:
+        throttle = snapshot.get(THROTTLE, Throttle) or Throttle()
+        held = judge(request, every, core.methods, throttle, core.limits, now)
+        decision = answer(request, held, now, enrol_url=core.enrol_url, login_url=core.login_url)
+        if decision.outcome is Outcome.DENIED:
+            return start.refuse_start(request, now, ids(), decision)
+        opening = start.Opening(held, own, reason, core.limits)
+        return start.open_challenge(request, opening, snapshot, now, ids())
+
+    changes, outcome = decide(snapshot)
+    if await core.apply(where, changes) is not None:
+        outcome = await core.commit(where, keys, decide)
+    if isinstance(outcome, Decision):
+        raise Denied(outcome)
+    return outcome

@@ -1,0 +1,173 @@
+"""``verify``: one answer, in four store calls with the verifier between the second and the third.
+
+Load, reserve; then load again and conclude. What the verifier raises or answers wrongly is a refusal and an
+event.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from stepup import event as audit
+from stepup.ceremony import REJECTED, Checked
+from stepup.challenge import Challenge
+from stepup.changes import Changes, Snapshot, challenge_key, factor_key
+from stepup.context import RECOVERY_CODE, Context, clean_text
+from stepup.decide import attempt as pure
+from stepup.decide.attempt import Answering, Findings, MoreNeeded, Rejected, Verified
+from stepup.decide.standing import NOT_FOUND, Refusal, answer_keys, check_standing
+from stepup.errors import Code, InvalidInput, StepUpError
+from stepup.event import EventType
+from stepup.grant import Grant, to_claims
+from stepup.notices import recovery_code_used
+
+from .core import Core, ids, logger
+from .opened import Opened, ceremony_of, open_challenge, record_refusal
+
+MAX_CHALLENGE_ID: Final = 64
+Rotate = Callable[[], object]
+
+
+async def verify(
+    core: Core, challenge_id: object, method: object, response: object, context: Context, rotate: Rotate | None
+) -> Verified | MoreNeeded | Rejected:
+    """Judge one answer; see ``StepUp.verify``."""
+    now = core.now()
+    if rotate is not None and context.session is None:
+        raise InvalidInput("rotate", "needs a session in the context", remedy="Pass Context(session=...).")
+    opened = await open_challenge(core, challenge_id, method, context, now)
+    if isinstance(opened, Refusal):
+        await record_refusal(core, context, challenge_id, method, opened, now, EventType.ATTEMPT)
+        return Rejected(opened.code, retry_at=opened.retry_at)
+    name = clean_text(method, limit=64)
+    reserved = await _reserve(core, opened, name, now)
+    if isinstance(reserved, Refusal):
+        changes, rejected = pure.refused_attempt(opened.request, opened.challenge.id, name, reserved, now, ids())
+        await core.record(core.partition(context.actor), changes)
+        if reserved.reason == "challenge_verified" and core.revoke_on_reuse and opened.challenge.grant_id:
+            from .upkeep import revoke_grant
+
+            await revoke_grant(core, context, opened.challenge.grant_id)
+        return rejected
+    findings = await _check(core, opened, reserved, name, response, context, now)
+    if findings.reason is None and rotate is not None:
+        findings = await _rotate(core, opened, reserved, findings, rotate, now)
+    return await _conclude(core, opened, reserved, findings, context, now)
+
+
+async def _reserve(core: Core, opened: Opened, method: str, now: datetime) -> Answering | Refusal:
+    """Count the answer in a batch of its own, before the verifier sees it."""
+    info = core.methods.get(method)
+    if info is None:
+        standing = check_standing(opened.challenge, opened.request, opened.snapshot, now)
+        return standing or Refusal(Code.METHOD_NOT_ALLOWED, "method_unknown")
+    one = Answering(opened.challenge, method, opened.refs, info, core.limits)
+    where, session = core.partition(opened.request.context.actor), opened.request.binding.session
+    first = pure.reserve_attempt(one, opened.request, opened.snapshot, now)
+    if isinstance(first, Refusal):
+        return first
+    if await core.apply(where, first) is None:
+        return one
+
+    def decide(snapshot: Snapshot) -> tuple[Changes | None, Answering | Refusal]:
+        current = snapshot.get(challenge_key(one.challenge.id), Challenge)
+        if current is None:
+            return None, NOT_FOUND
+        again = replace(one, challenge=current)
+        made = pure.reserve_attempt(again, opened.request, snapshot, now)
+        return (None, made) if isinstance(made, Refusal) else (made, again)
+
+    return await core.commit(where, answer_keys(one.challenge.id, session, method), decide)
+
+
+async def _check(
+    core: Core, opened: Opened, one: Answering, method: str, response: object, context: Context, now: datetime
+) -> Findings:
+    """Ask the verifier; whatever it raises is a refusal."""
+    prepared = one.challenge.prepared.get(method)
+    ceremony = ceremony_of(core, replace(opened, challenge=one.challenge), context, method, now)
+    versions = opened.snapshot.version(factor_key(method))
+    serial = prepared.serial if prepared else None
+    try:
+        checked: object = await core.verifiers[method].check(prepared.state if prepared else None, response, ceremony)
+    except StepUpError as error:
+        logger.warning("the verifier of %s raised %s", method, type(error).__name__)
+        return Findings(REJECTED, "verifier_error", serial, versions)
+    except Exception as error:  # noqa: BLE001 -- a verifier that raises has not accepted
+        logger.warning("the verifier of %s raised %s", method, type(error).__name__)
+        return Findings(REJECTED, "verifier_error", serial, versions)
+    if not isinstance(checked, Checked):  # pyright: ignore[reportUnnecessaryIsInstance] -- a port's answer is never taken on trust
+        return Findings(REJECTED, "verifier_error", serial, versions)
+    fingerprint = core.fingerprint(checked.material) if checked.material is not None else None
+    return Findings(checked, pure.acceptable(one, checked, now), serial, versions, fingerprint)
+
+
+async def _rotate(
+    core: Core, opened: Opened, one: Answering, findings: Findings, rotate: Rotate, now: datetime
+) -> Findings:
+    """Let the application change the session id once the last proof is accepted, before anything is minted."""
+    if not pure.completes(one, opened.request, findings.checked, now):
+        return findings
+    try:
+        made = rotate()
+        new = await made if inspect.isawaitable(made) else made
+    except StepUpError:
+        raise
+    except Exception as error:  # noqa: BLE001 -- a session that could not be rotated opens nothing
+        logger.warning("rotate raised %s", type(error).__name__)
+        return replace(findings, reason="rotate_failed")
+    if not isinstance(new, str) or not new or len(new) > 1024:
+        return replace(findings, reason="rotate_failed")
+    hashed = core.ring.hash_id("session", new)
+    return replace(
+        findings, reason="rotate_failed" if hashed == opened.request.binding.session else None, rotated=hashed
+    )
+
+
+async def _conclude(
+    core: Core, opened: Opened, one: Answering, findings: Findings, context: Context, now: datetime
+) -> Verified | MoreNeeded | Rejected:
+    where, request = core.partition(context.actor), opened.request
+    keys = answer_keys(one.challenge.id, request.binding.session, one.method, findings.rotated)
+    fresh = ids()
+
+    def decide(snapshot: Snapshot) -> tuple[Changes, Grant | MoreNeeded | Rejected]:
+        return pure.conclude(one, request, snapshot, findings, now, fresh)
+
+    def replayed(snapshot: Snapshot) -> tuple[Changes, Grant | MoreNeeded | Rejected]:
+        return pure.conclude(one, request, snapshot, replace(findings, reason="replayed"), now, fresh)
+
+    outcome = await core.commit(where, keys, decide, replayed)
+    if isinstance(outcome, Rejected):
+        return outcome
+    if one.method == RECOVERY_CODE:
+        await _tell(core, one.challenge, context, now)
+    if isinstance(outcome, MoreNeeded):
+        return outcome
+    token = core.grants.sign(to_claims(outcome, core.namespace, core.audience))
+    return Verified(outcome, token, one.challenge)
+
+
+async def _tell(core: Core, challenge: Challenge, context: Context, now: datetime) -> None:
+    """Tell the person that a recovery code was used. It can neither grant nor block."""
+    if core.send is None or context.actor.email is None:
+        return
+    try:
+        await core.call(core.send, recovery_code_used(context, challenge, now))
+    except Exception as error:  # noqa: BLE001 -- the proof stands; that nobody was told is recorded
+        logger.warning("a notice was not taken: %s", type(error).__name__)
+        made = audit.event(
+            ids().event,
+            now,
+            EventType.DELIVERY_FAILED,
+            "refused",
+            context,
+            binding=challenge.binding,
+            method=RECOVERY_CODE,
+            challenge_id=challenge.id,
+        )
+        await core.record(core.partition(context.actor), Changes(now, events=(made,)))
