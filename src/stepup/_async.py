@@ -41,7 +41,10 @@ R = TypeVar("R")
 
 
 class AsyncStepUp:
-    """A gate: fresh proof before dangerous actions. Make one at start-up and share it between tasks."""
+    """A gate: fresh proof before dangerous actions. Make one at start-up and share it between tasks.
+
+    ``factors`` is enrolment. ``core`` holds the gate's parts, for stepup's own shims; it is not part of the promise.
+    """
 
     def __init__(
         self,
@@ -115,7 +118,7 @@ class AsyncStepUp:
             login_url=login_url,
             revoke_on_reuse=revoke_on_reuse,
         )
-        self._core = build(
+        self.core = build(
             settings,
             store=bridge.async_store(store),
             verifiers=[bridge.async_verifier(verifier, call) for verifier in verifiers],
@@ -125,7 +128,7 @@ class AsyncStepUp:
         )
         self._context_of = context_of
         self.may_start = may_start
-        self.factors = AsyncFactors(self._core)
+        self.factors = AsyncFactors(self.core)
 
     # -- deciding -----------------------------------------------------------------
 
@@ -147,7 +150,7 @@ class AsyncStepUp:
             InvalidInput: for a value of the wrong type or size.
             StoreUnavailable: if the store cannot answer.
         """
-        return await authorize.check(self._core, action, context, resource, params, token)
+        return await authorize.check(self.core, action, context, resource, params, token)
 
     async def require(
         self,
@@ -172,7 +175,7 @@ class AsyncStepUp:
             InvalidInput: for a value of the wrong type or size.
             StoreUnavailable: if the outcome is not known; treat it as refused.
         """
-        return await authorize.require(self._core, action, context, resource, params, token, request_id)
+        return await authorize.require(self.core, action, context, resource, params, token, request_id)
 
     def guard(
         self,
@@ -198,7 +201,7 @@ class AsyncStepUp:
             if not bridge.is_async(function):
                 raise WrongColour(f"guard({action!r}) on a function that is not async.", remedy="Use StepUp.")
             guard = Guard(
-                self._core.registry,
+                self.core.registry,
                 action,
                 function,
                 resource=resource,
@@ -227,7 +230,7 @@ class AsyncStepUp:
                 ten minutes; with another code where nothing can be proved now.
             StoreUnavailable: if the outcome is not known.
         """
-        return await start.start_offer(self._core, offer, context, reason)
+        return await start.start_offer(self.core, offer, context, reason)
 
     async def start(
         self,
@@ -248,7 +251,7 @@ class AsyncStepUp:
             InvalidInput: for a value of the wrong type or size.
             StoreUnavailable: if the outcome is not known.
         """
-        return await start.start_challenge(self._core, action, context, resource, params, reason)
+        return await start.start_challenge(self.core, action, context, resource, params, reason)
 
     async def begin(self, challenge_id: str, method: str, context: Context) -> Prompt:
         """Prepare a method: send the code, make the options. Optional for methods that need nothing.
@@ -261,7 +264,7 @@ class AsyncStepUp:
             DeliveryFailed: if the message was not taken; counters are as before and it can be repeated at once.
             StoreUnavailable: if the outcome is not known.
         """
-        return await begin.begin(self._core, challenge_id, method, context)
+        return await begin.begin(self.core, challenge_id, method, context)
 
     async def verify(
         self,
@@ -282,21 +285,21 @@ class AsyncStepUp:
         Raises:
             StoreUnavailable: if the outcome is not known; the answer stays counted.
         """
-        return await verify.verify(self._core, challenge_id, method, response, context, rotate)
+        return await verify.verify(self.core, challenge_id, method, response, context, rotate)
 
     async def cancel(self, challenge_id: str, context: Context) -> bool:
         """Close an open challenge; False where there was none to close."""
-        return await look.cancel(self._core, challenge_id, context)
+        return await look.cancel(self.core, challenge_id, context)
 
     async def challenge(self, challenge_id: str, context: Context) -> Challenge | None:
         """The challenge as it stands now; None where it is not this person's in this session."""
-        return await look.look(self._core, challenge_id, context)
+        return await look.look(self.core, challenge_id, context)
 
     # -- ending and looking after -----------------------------------------------------
 
     async def grants(self, context: Context) -> tuple[Grant, ...]:
         """What is unlocked in this session now, newest first."""
-        return await upkeep.grants(self._core, context)
+        return await upkeep.grants(self.core, context)
 
     async def revoke(
         self, context: Context, *, grant: str | None = None, session: bool = False, everything: bool = False
@@ -310,11 +313,11 @@ class AsyncStepUp:
             InvalidInput: unless exactly one is asked for.
             StoreUnavailable: if the outcome is not known; call it again.
         """
-        return await upkeep.revoke_some(self._core, context, grant, session=session, everything=everything)
+        return await upkeep.revoke_some(self.core, context, grant, session=session, everything=everything)
 
     async def rotated(self, context: Context, session_id: str) -> None:
         """Tell that the session in *context* has got the id *session_id*: its grants move, its tokens die."""
-        await upkeep.rotated(self._core, context, session_id)
+        await upkeep.rotated(self.core, context, session_id)
 
     async def unlock(
         self, actor: Actor, support: Context, *, methods: Sequence[str] | None = None, token: str | None = None
@@ -328,36 +331,36 @@ class AsyncStepUp:
             StepUpRequired, Denied: as ``require``.
             InvalidInput: for unlocking oneself.
         """
-        await upkeep.unlock(self._core, actor, support, methods, token)
+        await upkeep.unlock(self.core, actor, support, methods, token)
 
     async def forget(self, actor: Actor) -> None:
         """Erase everything kept about a person: factors, grants, counters and events.
 
         Tokens issued before stay dead. Guard it like the deletion of the account that it belongs to.
         """
-        await upkeep.forget(self._core, actor)
+        await upkeep.forget(self.core, actor)
 
     async def events(self, actor: Actor, *, after: str | None = None, limit: int = 50) -> Page:
         """The person's audit events, newest first; ``Page.after`` continues."""
-        return await upkeep.events(self._core, actor, after, limit)
+        return await upkeep.events(self.core, actor, after, limit)
 
     async def purge(self, *, limit: int = 1000) -> int:
         """Delete at most *limit* expired records and return how many; call it from time to time."""
-        return await upkeep.purge(self._core, limit)
+        return await upkeep.purge(self.core, limit)
 
     def __repr__(self) -> str:
-        return f"AsyncStepUp(namespace={self._core.namespace!r}, methods={list(self._core.methods)!r})"
+        return f"AsyncStepUp(namespace={self.core.namespace!r}, methods={list(self.core.methods)!r})"
 
 
 class AsyncFactors:
     """Enrolment. Every change is a protected action and ends what was opened before it."""
 
     def __init__(self, core: Core) -> None:
-        self._core = core
+        self.core = core
 
     async def list(self, context: Context) -> tuple[Factor, ...]:
         """Everything the person has enrolled, what the application keeps included; never a secret."""
-        return await factors.every(self._core, context)
+        return await factors.every(self.core, context)
 
     async def enrol_totp(self, context: Context, *, label: str = "", token: str | None = None) -> factors.TOTPEnrolment:
         """Make a secret for an authenticator app; it counts once ``confirm_totp`` has seen its first code.
@@ -369,14 +372,14 @@ class AsyncFactors:
             StepUpRequired, Denied: as ``require``.
             ConfigurationError: for a gate that keeps no TOTP secrets.
         """
-        return await factors.enrol_totp(self._core, context, label, token)
+        return await factors.enrol_totp(self.core, context, label, token)
 
     async def confirm_totp(self, context: Context, factor_id: str, code: str) -> Factor | Rejected:
         """Confirm a new secret with its first code, from the session that made it; five tries.
 
         Returns the factor, quarantined for 24 hours if it was added under a weaker proof than itself.
         """
-        return await factors.confirm_totp(self._core, context, factor_id, code)
+        return await factors.confirm_totp(self.core, context, factor_id, code)
 
     async def new_recovery_codes(self, context: Context, *, token: str | None = None) -> tuple[str, ...]:
         """Replace the person's recovery codes and return the new ones, to be shown once.
@@ -387,7 +390,7 @@ class AsyncFactors:
             StepUpRequired, Denied: as ``require``; Denied also where there is no factor to stand in for.
             ConfigurationError: for a gate without ``RecoveryCode()``.
         """
-        return await factors.new_recovery_codes(self._core, context, token)
+        return await factors.new_recovery_codes(self.core, context, token)
 
     async def remove(self, context: Context, factor_id: str, *, token: str | None = None) -> bool:
         """Remove a stored factor of this person; False where there is none with that id.
@@ -395,7 +398,7 @@ class AsyncFactors:
         Raises:
             StepUpRequired, Denied: as ``require``, for ``stepup.factor.remove`` on ``Resource("factor", id)``.
         """
-        return await factors.remove(self._core, context, factor_id, token)
+        return await factors.remove(self.core, context, factor_id, token)
 
     async def changed(self, context: Context, method: str, authorization: Authorization) -> None:
         """Tell that a factor the application owns (password, address) was changed under a step-up.
@@ -406,8 +409,8 @@ class AsyncFactors:
         Raises:
             InvalidInput: for an authorization of somebody else, or an old one.
         """
-        await factors.changed(self._core, context, method, authorization)
+        await factors.changed(self.core, context, method, authorization)
 
     async def report_totp_step(self, actor: Actor, step: int, *, factor_id: str = "totp") -> bool:
         """Tell the step of a code that the application's own login accepted, so that it cannot be used again."""
-        return await factors.report_totp_step(self._core, actor, step, factor_id)
+        return await factors.report_totp_step(self.core, actor, step, factor_id)

@@ -31,7 +31,10 @@ R = TypeVar("R")
 
 
 class StepUp:
-    """A gate: fresh proof before dangerous actions. Thread-safe; make one at start-up and share it."""
+    """A gate: fresh proof before dangerous actions. Thread-safe; make one at start-up and share it.
+
+    ``factors`` is enrolment. ``core`` holds the gate's parts, for stepup's own shims; it is not part of the promise.
+    """
 
     def __init__(
         self,
@@ -111,7 +114,7 @@ class StepUp:
             login_url=login_url,
             revoke_on_reuse=revoke_on_reuse,
         )
-        self._core = build(
+        self.core = build(
             settings,
             store=bridge.InlineStore(store),
             verifiers=[bridge.sync_verifier(verifier) for verifier in verifiers],
@@ -121,7 +124,7 @@ class StepUp:
         )
         self._context_of = context_of
         self.may_start = may_start
-        self.factors = Factors(self._core)
+        self.factors = Factors(self.core)
 
     # -- deciding -----------------------------------------------------------------
 
@@ -143,7 +146,7 @@ class StepUp:
             InvalidInput: for a value of the wrong type or size.
             StoreUnavailable: if the store cannot answer.
         """
-        return bridge.run_sync(authorize.check(self._core, action, context, resource, params, token))
+        return bridge.run_sync(authorize.check(self.core, action, context, resource, params, token))
 
     def require(
         self,
@@ -168,7 +171,7 @@ class StepUp:
             InvalidInput: for a value of the wrong type or size.
             StoreUnavailable: if the outcome is not known; treat it as refused.
         """
-        return bridge.run_sync(authorize.require(self._core, action, context, resource, params, token, request_id))
+        return bridge.run_sync(authorize.require(self.core, action, context, resource, params, token, request_id))
 
     def guard(
         self,
@@ -194,7 +197,7 @@ class StepUp:
             if bridge.is_async(function) or bridge.is_async_generator(function):
                 raise WrongColour(f"guard({action!r}) on an async function.", remedy="Use AsyncStepUp.")
             guard = Guard(
-                self._core.registry,
+                self.core.registry,
                 action,
                 function,
                 resource=resource,
@@ -223,7 +226,7 @@ class StepUp:
                 ten minutes; with another code where nothing can be proved now.
             StoreUnavailable: if the outcome is not known.
         """
-        return bridge.run_sync(start.start_offer(self._core, offer, context, reason))
+        return bridge.run_sync(start.start_offer(self.core, offer, context, reason))
 
     def start(
         self,
@@ -244,7 +247,7 @@ class StepUp:
             InvalidInput: for a value of the wrong type or size.
             StoreUnavailable: if the outcome is not known.
         """
-        return bridge.run_sync(start.start_challenge(self._core, action, context, resource, params, reason))
+        return bridge.run_sync(start.start_challenge(self.core, action, context, resource, params, reason))
 
     def begin(self, challenge_id: str, method: str, context: Context) -> Prompt:
         """Prepare a method: send the code, make the options. Optional for methods that need nothing.
@@ -257,7 +260,7 @@ class StepUp:
             DeliveryFailed: if the message was not taken; counters are as before and it can be repeated at once.
             StoreUnavailable: if the outcome is not known.
         """
-        return bridge.run_sync(begin.begin(self._core, challenge_id, method, context))
+        return bridge.run_sync(begin.begin(self.core, challenge_id, method, context))
 
     def verify(
         self,
@@ -278,21 +281,21 @@ class StepUp:
         Raises:
             StoreUnavailable: if the outcome is not known; the answer stays counted.
         """
-        return bridge.run_sync(verify.verify(self._core, challenge_id, method, response, context, rotate))
+        return bridge.run_sync(verify.verify(self.core, challenge_id, method, response, context, rotate))
 
     def cancel(self, challenge_id: str, context: Context) -> bool:
         """Close an open challenge; False where there was none to close."""
-        return bridge.run_sync(look.cancel(self._core, challenge_id, context))
+        return bridge.run_sync(look.cancel(self.core, challenge_id, context))
 
     def challenge(self, challenge_id: str, context: Context) -> Challenge | None:
         """The challenge as it stands now; None where it is not this person's in this session."""
-        return bridge.run_sync(look.look(self._core, challenge_id, context))
+        return bridge.run_sync(look.look(self.core, challenge_id, context))
 
     # -- ending and looking after -----------------------------------------------------
 
     def grants(self, context: Context) -> tuple[Grant, ...]:
         """What is unlocked in this session now, newest first."""
-        return bridge.run_sync(upkeep.grants(self._core, context))
+        return bridge.run_sync(upkeep.grants(self.core, context))
 
     def revoke(
         self, context: Context, *, grant: str | None = None, session: bool = False, everything: bool = False
@@ -306,11 +309,11 @@ class StepUp:
             InvalidInput: unless exactly one is asked for.
             StoreUnavailable: if the outcome is not known; call it again.
         """
-        return bridge.run_sync(upkeep.revoke_some(self._core, context, grant, session=session, everything=everything))
+        return bridge.run_sync(upkeep.revoke_some(self.core, context, grant, session=session, everything=everything))
 
     def rotated(self, context: Context, session_id: str) -> None:
         """Tell that the session in *context* has got the id *session_id*: its grants move, its tokens die."""
-        bridge.run_sync(upkeep.rotated(self._core, context, session_id))
+        bridge.run_sync(upkeep.rotated(self.core, context, session_id))
 
     def unlock(
         self, actor: Actor, support: Context, *, methods: Sequence[str] | None = None, token: str | None = None
@@ -324,36 +327,36 @@ class StepUp:
             StepUpRequired, Denied: as ``require``.
             InvalidInput: for unlocking oneself.
         """
-        bridge.run_sync(upkeep.unlock(self._core, actor, support, methods, token))
+        bridge.run_sync(upkeep.unlock(self.core, actor, support, methods, token))
 
     def forget(self, actor: Actor) -> None:
         """Erase everything kept about a person: factors, grants, counters and events.
 
         Tokens issued before stay dead. Guard it like the deletion of the account that it belongs to.
         """
-        bridge.run_sync(upkeep.forget(self._core, actor))
+        bridge.run_sync(upkeep.forget(self.core, actor))
 
     def events(self, actor: Actor, *, after: str | None = None, limit: int = 50) -> Page:
         """The person's audit events, newest first; ``Page.after`` continues."""
-        return bridge.run_sync(upkeep.events(self._core, actor, after, limit))
+        return bridge.run_sync(upkeep.events(self.core, actor, after, limit))
 
     def purge(self, *, limit: int = 1000) -> int:
         """Delete at most *limit* expired records and return how many; call it from time to time."""
-        return bridge.run_sync(upkeep.purge(self._core, limit))
+        return bridge.run_sync(upkeep.purge(self.core, limit))
 
     def __repr__(self) -> str:
-        return f"StepUp(namespace={self._core.namespace!r}, methods={list(self._core.methods)!r})"
+        return f"StepUp(namespace={self.core.namespace!r}, methods={list(self.core.methods)!r})"
 
 
 class Factors:
     """Enrolment. Every change is a protected action and ends what was opened before it."""
 
     def __init__(self, core: Core) -> None:
-        self._core = core
+        self.core = core
 
     def list(self, context: Context) -> tuple[Factor, ...]:
         """Everything the person has enrolled, what the application keeps included; never a secret."""
-        return bridge.run_sync(factors.every(self._core, context))
+        return bridge.run_sync(factors.every(self.core, context))
 
     def enrol_totp(self, context: Context, *, label: str = "", token: str | None = None) -> factors.TOTPEnrolment:
         """Make a secret for an authenticator app; it counts once ``confirm_totp`` has seen its first code.
@@ -365,14 +368,14 @@ class Factors:
             StepUpRequired, Denied: as ``require``.
             ConfigurationError: for a gate that keeps no TOTP secrets.
         """
-        return bridge.run_sync(factors.enrol_totp(self._core, context, label, token))
+        return bridge.run_sync(factors.enrol_totp(self.core, context, label, token))
 
     def confirm_totp(self, context: Context, factor_id: str, code: str) -> Factor | Rejected:
         """Confirm a new secret with its first code, from the session that made it; five tries.
 
         Returns the factor, quarantined for 24 hours if it was added under a weaker proof than itself.
         """
-        return bridge.run_sync(factors.confirm_totp(self._core, context, factor_id, code))
+        return bridge.run_sync(factors.confirm_totp(self.core, context, factor_id, code))
 
     def new_recovery_codes(self, context: Context, *, token: str | None = None) -> tuple[str, ...]:
         """Replace the person's recovery codes and return the new ones, to be shown once.
@@ -383,7 +386,7 @@ class Factors:
             StepUpRequired, Denied: as ``require``; Denied also where there is no factor to stand in for.
             ConfigurationError: for a gate without ``RecoveryCode()``.
         """
-        return bridge.run_sync(factors.new_recovery_codes(self._core, context, token))
+        return bridge.run_sync(factors.new_recovery_codes(self.core, context, token))
 
     def remove(self, context: Context, factor_id: str, *, token: str | None = None) -> bool:
         """Remove a stored factor of this person; False where there is none with that id.
@@ -391,7 +394,7 @@ class Factors:
         Raises:
             StepUpRequired, Denied: as ``require``, for ``stepup.factor.remove`` on ``Resource("factor", id)``.
         """
-        return bridge.run_sync(factors.remove(self._core, context, factor_id, token))
+        return bridge.run_sync(factors.remove(self.core, context, factor_id, token))
 
     def changed(self, context: Context, method: str, authorization: Authorization) -> None:
         """Tell that a factor the application owns (password, address) was changed under a step-up.
@@ -402,8 +405,8 @@ class Factors:
         Raises:
             InvalidInput: for an authorization of somebody else, or an old one.
         """
-        bridge.run_sync(factors.changed(self._core, context, method, authorization))
+        bridge.run_sync(factors.changed(self.core, context, method, authorization))
 
     def report_totp_step(self, actor: Actor, step: int, *, factor_id: str = "totp") -> bool:
         """Tell the step of a code that the application's own login accepted, so that it cannot be used again."""
-        return bridge.run_sync(factors.report_totp_step(self._core, actor, step, factor_id))
+        return bridge.run_sync(factors.report_totp_step(self.core, actor, step, factor_id))

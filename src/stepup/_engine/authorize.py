@@ -106,7 +106,7 @@ async def _by_token(core: Core, asking: Asking) -> Found:
     candidate = pure.by_token(asking.request, grant, asking.now)
     if candidate.grant is None:
         return Found(_invalid(core, asking, candidate.reasons))
-    if candidate.rules_changed and not await _still_good(core, asking, candidate.grant):
+    if candidate.to_judge and not await _still_good(core, asking, candidate.grant):
         return Found(_invalid(core, asking, ("rules_changed",)))
     refusal, remaining = await _redeem(core, asking, candidate.grant)
     if refusal is None:
@@ -127,8 +127,10 @@ async def _by_shelf(core: Core, asking: Asking) -> Found:
     candidate = pure.by_shelf(request, shelf, snapshot, now)
     why: Sequence[str] = candidate.reasons
     if candidate.grant is not None:
-        if candidate.rules_changed and not await _still_good(core, asking, candidate.grant):
+        if candidate.to_judge and not await _still_good(core, asking, candidate.grant):
             why = ("rules_changed",)
+        elif not pure.writes_on_redeem(request, candidate.grant):
+            return _passed(asking, "grant", candidate.grant, None)  # what stands on the shelf was not revoked
         else:
             refusal, remaining = await _redeem(core, asking, candidate.grant)
             if refusal is None:

@@ -56,7 +56,7 @@ async def verify(
     findings = await _check(core, opened, reserved, name, response, context, now)
     if findings.reason is None and rotate is not None:
         findings = await _rotate(core, opened, reserved, findings, rotate, now)
-    return await _conclude(core, opened, reserved, findings, context, now)
+    return await _conclude(core, opened, reserved, findings, context)
 
 
 async def _reserve(core: Core, opened: Opened, method: str, now: datetime) -> Answering | Refusal:
@@ -111,7 +111,7 @@ async def _rotate(
 ) -> Findings:
     """Let the application change the session id once the last proof is accepted, before anything is minted."""
     if not pure.completes(one, opened.request, findings.checked, now):
-        return findings
+        return replace(findings, rotation_due=True)
     try:
         made = rotate()
         new = await made if inspect.isawaitable(made) else made
@@ -129,8 +129,9 @@ async def _rotate(
 
 
 async def _conclude(
-    core: Core, opened: Opened, one: Answering, findings: Findings, context: Context, now: datetime
+    core: Core, opened: Opened, one: Answering, findings: Findings, context: Context
 ) -> Verified | MoreNeeded | Rejected:
+    now = core.now()  # the verifier may have taken its time: what expired meanwhile is expired
     where, request = core.partition(context.actor), opened.request
     keys = answer_keys(one.challenge.id, request.binding.session, one.method, findings.rotated)
     fresh = ids()

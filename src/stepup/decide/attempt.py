@@ -135,7 +135,8 @@ class Findings:
 
     ``reason`` is why the verifier did not accept; ``serial`` the preparation it checked against; ``factors``
     the version of the factor record it was shown; ``fingerprint`` that of a factor the check itself
-    changed (a rehash); ``rotated`` the hash of the new session, if it was rotated.
+    changed (a rehash); ``rotated`` the hash of the new session, if it was rotated;
+    ``rotation_due`` that it is to be rotated with the last proof, which this one was not yet.
     """
 
     checked: Checked
@@ -144,6 +145,7 @@ class Findings:
     factors: int
     fingerprint: str | None = None
     rotated: str | None = None
+    rotation_due: bool = False
 
 
 def acceptable(one: Answering, checked: Checked, now: datetime) -> str | None:
@@ -194,10 +196,13 @@ def conclude(
     reason = findings.reason or _overtaken(one, snapshot, findings)
     if reason:
         return _reject(one, request, snapshot, reason, now, ids)
+    done = completes(one, request, findings.checked, now)
+    if done and findings.rotation_due:
+        return _reject(one, request, snapshot, "overtaken", now, ids)
     proof = proof_of(one, findings.checked)
     throttle = succeeded(snapshot.get(THROTTLE, Throttle) or Throttle(), one.trial(request), proof.factor_id)
     used_puts, used_checks = _used(one, snapshot, findings, now)
-    if completes(one, request, findings.checked, now):
+    if done:
         return _mint(one, request, snapshot, findings, throttle, (used_puts, used_checks), now, ids)
     partly = prove(challenge, proof, complete=False)
     assert partly is not None  # check_standing found it open

@@ -127,12 +127,13 @@ def _with_strength(proofs: Iterable[Proof], methods: Mapping[str, MethodInfo]) -
 class Candidate:
     """A grant that covers the call as far as its own values tell, or why it does not.
 
-    ``rules_changed``: it was minted under other rules, so its proofs have to be judged again.
+    ``to_judge``: it was minted under other rules, or the risk of this request narrows the methods, so its
+    proofs have to be judged again.
     """
 
     grant: Grant | None
     reasons: tuple[str, ...] = ()
-    rules_changed: bool = False
+    to_judge: bool = False
 
 
 def by_token(request: Request, grant: Grant | None, now: datetime) -> Candidate:
@@ -140,7 +141,7 @@ def by_token(request: Request, grant: Grant | None, now: datetime) -> Candidate:
     if grant is None:
         return Candidate(None, ("token_unknown",))
     found = refusals(grant, request.binding, request.rules, now)
-    return Candidate(None, found) if found else Candidate(grant, (), grant.rules != request.rules.hash)
+    return Candidate(None, found) if found else Candidate(grant, (), _to_judge(request, grant))
 
 
 def by_shelf(request: Request, shelf: Shelf | None, snapshot: Snapshot, now: datetime) -> Candidate:
@@ -154,8 +155,12 @@ def by_shelf(request: Request, shelf: Shelf | None, snapshot: Snapshot, now: dat
         elif not _epochs_hold(grant, snapshot) or grant.fence != snapshot.version(FENCE):
             reasons.append("revoked")
         else:
-            return Candidate(grant, (), grant.rules != request.rules.hash)
+            return Candidate(grant, (), _to_judge(request, grant))
     return Candidate(None, tuple(dict.fromkeys(reasons)) or ("no_grant",))
+
+
+def _to_judge(request: Request, grant: Grant) -> bool:
+    return grant.rules != request.rules.hash or request.risk.methods is not None
 
 
 def still_good(request: Request, grant: Grant, strongest: int | None, now: datetime) -> bool:

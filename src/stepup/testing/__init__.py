@@ -1,1 +1,39 @@
-"""."""
+"""The kit for tests: of your application, of your own store, of your own verifier.
+
+===================== =============================================================================
+``grant``             a real token for a call, with nothing proved (``grant_async`` for the async gate)
+``FrozenClock``       time that moves when it is told to
+``Outbox``            a mailer that keeps what it is given
+``ScriptedVerifier``  a method whose right answer you choose
+``StoreContract``     the contract tests of a store (``AsyncStoreContract``), as pytest classes
+``VerifierContract``  the contract tests of a verifier
+``plugin``            pytest fixtures, found by themselves
+===================== =============================================================================
+
+Needs nothing but stepup itself; the contract classes are run by pytest.
+"""
+
+from stepup.mailers import Outbox as Outbox
+
+from .clock import FrozenClock as FrozenClock
+from .grants import grant as grant
+from .grants import grant_async as grant_async
+from .scripted import ScriptedVerifier as ScriptedVerifier
+from .store import AsyncStoreContract as AsyncStoreContract
+from .store import StoreContract as StoreContract
+from .store import check_async_store as check_async_store
+from .store import check_store as check_store
+from .verifier import VerifierContract as VerifierContract
+
+__all__ = [
+    "AsyncStoreContract",
+    "FrozenClock",
+    "Outbox",
+    "ScriptedVerifier",
+    "StoreContract",
+    "VerifierContract",
+    "check_async_store",
+    "check_store",
+    "grant",
+    "grant_async",
+]

@@ -23,6 +23,7 @@ from stepup.grant import Claim
 from stepup.ports import AsyncStore
 
 T = TypeVar("T")
+Job = Callable[[], Coroutine[Any, Any, T]]
 NOW: Final = datetime(2020, 2, 29, 12, 0, 0, 123456, tzinfo=UTC)
 LATER: Final = datetime(2020, 3, 1, 12, tzinfo=UTC)
 """When the bench's records expire, unless a check says otherwise."""
@@ -35,7 +36,7 @@ _SHOWN: Final = 200
 class Together(Protocol):
     """Runs jobs at the same moment and returns their results in order."""
 
-    async def __call__(self, jobs: Sequence[Callable[[], Coroutine[Any, Any, T]]]) -> Sequence[T]: ...
+    async def __call__(self, jobs: Sequence[Job[T]]) -> Sequence[T]: ...
 
 
 def promise(holds: bool, text: str) -> None:

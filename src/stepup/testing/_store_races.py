@@ -11,7 +11,7 @@ from functools import partial
 from stepup.changes import APPLIED, Applied, Check, Epoch, Key, Lost, Record, claim_key, grant_key, session_epoch
 from stepup.grant import Claim, Spend
 
-from ._store_bench import LATER, NOW, Bench, a_claim, an_event, promise
+from ._store_bench import LATER, NOW, Bench, Job, a_claim, an_event, promise
 
 ROUNDS = 10
 WORKERS = 5
@@ -66,22 +66,28 @@ async def a_revoked_version_lets_nothing_through(bench: Bench) -> None:
     Once a revoke is acknowledged, no batch that checked the version before it is still to appear.
     """
     for turn in range(ROUNDS):
-        epoch, claim = session_epoch(str(turn)), claim_key(str(turn))
+        epoch, names = session_epoch(str(turn)), [f"{turn} {number}" for number in range(WORKERS)]
         await bench.applied(Record(epoch, Epoch()))
 
-        async def redeem(epoch: Key = epoch, claim: Key = claim) -> bool:
-            return await bench.apply(a_claim(claim.id), checks=(Check(epoch, 1),)) is APPLIED
+        async def redeem(number: int, epoch: Key = epoch, names: list[str] = names) -> set[str]:
+            for _ in range(number):  # so that some start after the revoke did
+                await bench.load(epoch)
+            answer = await bench.apply(a_claim(names[number]), checks=(Check(epoch, 1),))
+            return {names[number]} if answer is APPLIED else set()
 
-        async def revoke(epoch: Key = epoch, claim: Key = claim) -> bool:
+        async def revoke(epoch: Key = epoch, names: list[str] = names) -> set[str]:
             for _ in range(TRIES):
                 answer = await bench.apply(Record(epoch, Epoch(), 1))
                 if answer is APPLIED:
-                    return (await bench.versions(claim)) == (1,)
+                    seen = await bench.versions(*(claim_key(name) for name in names))
+                    return {name for name, version in zip(names, seen, strict=True) if version}
                 promise(answer == Lost(None), "a check by another batch does not raise the version")
             raise AssertionError("a writer that tries again gets its turn")
 
-        redeemed, seen = await bench.together([redeem, revoke])
-        promise(not redeemed or seen, "a batch with a stale check committed after the revoke was acknowledged")
+        jobs: list[Job[set[str]]] = [revoke, *(partial(redeem, number) for number in range(WORKERS))]
+        seen, *redeemed = await bench.together(jobs)
+        late = {name for one in redeemed for name in one} - seen
+        promise(not late, f"{len(late)} batches with a stale check committed after the revoke was acknowledged")
         promise(await bench.versions(epoch) == (2,), "the revoke is written once")
 
 

@@ -52,6 +52,7 @@ BINDING: Final = Binding(
     resource_type="account",
     resource_id=TEXT,
     params="ab" * 32,
+    tenant="tenant_1",
 )
 PROOF: Final = Proof(
     method="recovery_code",

@@ -40,7 +40,7 @@ from stepup._bridge import InlineStore, async_store, run_sync
 from stepup.ports import AsyncStore, Store
 
 from . import _store_batches, _store_listings, _store_races
-from ._store_bench import Bench
+from ._store_bench import Bench, Job
 
 T = TypeVar("T")
 Check = Callable[[Bench], Coroutine[Any, Any, None]]
@@ -162,11 +162,11 @@ _attach(StoreContract, _sync_test)
 _attach(AsyncStoreContract, _async_test)
 
 
-async def _in_threads(jobs: Sequence[Callable[[], Coroutine[Any, Any, T]]]) -> Sequence[T]:
+async def _in_threads(jobs: Sequence[Job[T]]) -> Sequence[T]:
     """Each job in a thread of its own. It blocks and never suspends, as ports on the sync face do."""
     barrier = threading.Barrier(len(jobs))
 
-    def work(job: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    def work(job: Job[T]) -> T:
         barrier.wait(_PATIENCE)
         return run_sync(job())
 
@@ -179,7 +179,7 @@ async def _in_threads(jobs: Sequence[Callable[[], Coroutine[Any, Any, T]]]) -> S
         sys.setswitchinterval(interval)
 
 
-async def _in_tasks(jobs: Sequence[Callable[[], Coroutine[Any, Any, T]]]) -> Sequence[T]:
+async def _in_tasks(jobs: Sequence[Job[T]]) -> Sequence[T]:
     """Each job in a task of its own; all have ended when one that failed is reported."""
     import asyncio
 

@@ -62,7 +62,7 @@ class EmailCode(Hooked):
     """
 
     method = "email_code"
-    strength: int = Strength.MAILED
+    strength = int(Strength.MAILED)
     amr = ("otp",)
     phishing_resistant = False
     points = 1

@@ -59,7 +59,7 @@ class Password(Hooked):
     """
 
     method = "password"
-    strength: int = Strength.PASSWORD
+    strength = int(Strength.PASSWORD)
     amr = ("pwd",)
     phishing_resistant = False
     points = 0
@@ -200,7 +200,10 @@ def _is_argon2(stored: object) -> TypeGuard[str]:
 def _is_base64(text: str) -> bool:
     """Whether it is what an Argon2 hash may hold: unpadded, with no stray bits (a hash cut short has some)."""
     try:
-        return text != "" and base64.b64encode(base64.b64decode(text + "=" * (-len(text) % 4))).rstrip(b"=") == text.encode()
+        return (
+            text != ""
+            and base64.b64encode(base64.b64decode(text + "=" * (-len(text) % 4))).rstrip(b"=") == text.encode()
+        )
     except binascii.Error:
         return False
 

@@ -46,7 +46,7 @@ class RecoveryCode(Hooked):
     """
 
     method = RECOVERY_CODE
-    strength: int = Strength.NONE
+    strength = int(Strength.NONE)
     amr = ("otp",)
     phishing_resistant = False
     points = 0

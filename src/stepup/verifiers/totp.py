@@ -73,7 +73,7 @@ class TOTP(Hooked):
     """
 
     method = METHOD
-    strength: int = Strength.TOTP
+    strength = int(Strength.TOTP)
     amr = ("otp",)
     phishing_resistant = False
     points = 2

@@ -1,0 +1,110 @@
+"""``grant``: a real token for an application's own tests, without a person to prove anything.
+
+It runs the ceremony the gate would run (policy, binding, challenge, attempt, minting) on the gate's own
+store and keys; only the verifiers are replaced, by ones that accept whatever they are given. Nothing in the
+library proper can do this, so a production process that does not import ``stepup.testing`` cannot either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from stepup._async import AsyncStepUp
+from stepup._bridge import run_sync
+from stepup._engine import start, verify
+from stepup._engine.core import Core
+from stepup._sync import StepUp
+from stepup.ceremony import Begun, Ceremony, Checked, Prompt, State, Verdict
+from stepup.challenge import Challenge
+from stepup.context import RECOVERY_CODE, Actor, Context, Proof, Resource
+from stepup.decide.attempt import MoreNeeded, Verified
+from stepup.decide.holding import MethodInfo
+from stepup.errors import ConfigurationError
+from stepup.factor import Factor
+from stepup.policy import Params
+from stepup.ports import AsyncVerifier
+
+
+class _Accepting:
+    """A verifier that accepts anything, for everybody."""
+
+    phishing_resistant = False
+    points = 0
+    prepares = False
+
+    def __init__(self, method: str, strength: int, amr: tuple[str, ...]) -> None:
+        self.method = method
+        self.strength = strength
+        self.amr = amr
+
+    async def enrolled(self, actor: Actor, /) -> Sequence[Factor]:  # noqa: ARG002 -- the port's signature
+        return (Factor(f"testing:{self.method}", self.method),)
+
+    async def begin(self, challenge: Challenge, context: Ceremony, /) -> Begun:  # noqa: ARG002 -- the port's signature
+        return Begun(Prompt(self.method))
+
+    async def check(self, state: State | None, response: object, context: Ceremony, /) -> Checked:  # noqa: ARG002 -- the port's signature
+        proof = Proof(self.method, context.now, self.amr, factor_id=f"testing:{self.method}", strength=self.strength)
+        return Checked(Verdict.ACCEPTED, proof)
+
+
+def grant(
+    gate: StepUp,
+    action: str,
+    context: Context,
+    *,
+    resource: Resource | None = None,
+    params: Params | None = None,
+) -> str:
+    """Mint a real grant for this call and return its token.
+
+    The call is then let through by ``gate.require(..., token=token)``, or without the token where the policy
+    lets the session's grant be found. For ``AsyncStepUp``, use ``grant_async``.
+
+    Raises:
+        Denied: where not even a right answer would open the call (blocked session risk).
+        ConfigurationError: for an async gate, or a requirement that its methods cannot meet.
+    """
+    if not isinstance(gate, StepUp):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
+        raise ConfigurationError("grant() takes a StepUp.", remedy="Use `await grant_async(...)` with AsyncStepUp.")
+    return run_sync(_minted(gate.core, action, context, resource, params))
+
+
+async def grant_async(
+    gate: AsyncStepUp,
+    action: str,
+    context: Context,
+    *,
+    resource: Resource | None = None,
+    params: Params | None = None,
+) -> str:
+    """As ``grant``, for ``AsyncStepUp``."""
+    return await _minted(gate.core, action, context, resource, params)
+
+
+async def _minted(core: Core, action: str, context: Context, resource: Resource | None, params: Params | None) -> str:
+    core = replace(core, verifiers=_accepting(core), methods=_free(core.methods))
+    challenge = await start.start_challenge(core, action, context, resource, params, "stepup.testing")
+    methods = list(challenge.allowed)
+    while methods:
+        outcome = await verify.verify(core, challenge.id, methods.pop(0), "testing", context, None)
+        if isinstance(outcome, Verified):
+            return outcome.token
+        if isinstance(outcome, MoreNeeded):
+            methods = list(outcome.remaining)
+    raise ConfigurationError(f"No method of this gate can open {action!r}.")
+
+
+def _accepting(core: Core) -> Mapping[str, AsyncVerifier]:
+    made = [
+        _Accepting(verifier.method, verifier.strength, verifier.amr)
+        for verifier in core.verifiers.values()
+        if verifier.method != RECOVERY_CODE
+    ]
+    return {verifier.method: verifier for verifier in made}
+
+
+def _free(methods: Mapping[str, MethodInfo]) -> Mapping[str, MethodInfo]:
+    """The same methods, whose tries cost no guess points."""
+    return {name: replace(info, points=0) for name, info in methods.items() if name != RECOVERY_CODE}
