@@ -64,7 +64,7 @@ def is_async(function: object) -> bool:
     """Whether calling *function* makes a coroutine; looks through partials and callable objects."""
     while isinstance(function, functools.partial):
         function = cast("functools.partial[object]", function).func
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(  # noqa: B004 -- not whether, but how
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
         getattr(type(function), "__call__", None)
     )
 

@@ -232,6 +232,7 @@ class Registry:
         self._methods = dict(methods)
         for key, policy in (policies or {}).items():
             self._add_policy(key, policy)
+            _check_assessed(f"policies[{key!r}]", policy, assessed)
         self._actions: dict[str, Action] = {}
         for action in actions:
             if not isinstance(action, Action):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
@@ -242,7 +243,7 @@ class Registry:
         self.rules = functools.cache(self._rules)
         for action in self._actions.values():
             for level in Risk:
-                if level >= action.risk:
+                if level == action.risk or (level > action.risk and action.escalate is not None):
                     self._check(self.rules(action.id, level), assessed=assessed)
 
     @property
@@ -281,8 +282,8 @@ class Registry:
             if action.risk < raised <= level:
                 policy = stricter(policy, self._table[raised])
         if action.methods is not None:
-            raised_only = action.methods if level == action.risk else _without_session(action.methods)
-            policy = replace(policy, methods=raised_only)
+            own = action.methods if level == action.risk else _without_session(action.methods)
+            policy = replace(policy, methods=own or policy.methods)
         snapshot = _snapshot(action, level, policy)
         digest = hashlib.sha256(b"stepup.rules.v1\0" + canonical_json(snapshot, name="rules")).hexdigest()[:32]
         return Rules(action, level, policy, digest, snapshot)
@@ -302,10 +303,7 @@ class Registry:
     def _check(self, rules: Rules, *, assessed: bool) -> None:
         where = f"Action {rules.action.id!r} at level {rules.level.value}"
         policy = rules.policy
-        if policy.block_session_risk and not assessed:
-            raise ConfigurationError(
-                f"{where} blocks on session risk, but nothing assesses it.", remedy="Pass risk=... to the gate."
-            )
+        _check_assessed(where, policy, assessed)
         for leaf in req.leaves(policy.methods):
             if not isinstance(leaf, req.Method):
                 continue
@@ -328,6 +326,13 @@ class Registry:
                 )
 
 
+def _check_assessed(where: str, policy: Policy, assessed: bool) -> None:
+    if policy.block_session_risk and not assessed:
+        raise ConfigurationError(
+            f"{where} blocks on session risk, but nothing assesses it.", remedy="Pass risk=... to the gate."
+        )
+
+
 def stricter(one: Policy, two: Policy) -> Policy:
     """The combination that asks for everything either of them asks for."""
     return Policy(
@@ -347,18 +352,27 @@ def stricter(one: Policy, two: Policy) -> Policy:
 
 
 def _both(one: Requirement, two: Requirement) -> Requirement:
-    """Both requirements; what any enrolled method satisfies adds nothing to a stricter one."""
-    for first, second in ((one, two), (two, one)):
-        if first is ANY or first == req.Method(FRESH_SESSION):
-            return second
-    return req.all_of(_without_session(one), _without_session(two))
+    """Both requirements. A login replaces no proof here: what has an alternative to it loses the login."""
+    first, second = _without_session(one), _without_session(two)
+    if first is None or second is None:
+        return second or first or req.all_of(one, two)
+    if ANY in (first, second):
+        return second if first is ANY else first
+    return req.all_of(first, second)
 
 
-def _without_session(requirement: Requirement) -> Requirement:
-    """Drop ``fresh_session`` where an alternative stands beside it: a raised level asks for proof."""
+def _without_session(requirement: Requirement) -> Requirement | None:
+    """*requirement* with no ``fresh_session`` among its alternatives; None where nothing else is left.
+
+    Inside an all-of a recent login is asked for besides the proof, so there it stays.
+    """
+    if isinstance(requirement, req.Method):
+        return None if requirement.name == FRESH_SESSION else requirement
     if isinstance(requirement, req.AnyOf):
-        kept = [part for part in requirement.parts if part != req.Method(FRESH_SESSION)]
-        return req.any_of(*kept) if kept else requirement
+        kept = [part for part in map(_without_session, requirement.parts) if part is not None]
+        return req.any_of(*kept) if kept else None
+    if isinstance(requirement, req.AllOf):
+        return req.all_of(*(_without_session(part) or part for part in requirement.parts))
     return requirement
 
 

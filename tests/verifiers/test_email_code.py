@@ -34,7 +34,9 @@ from stepup.verifiers.email_code import masked
 REFS = [FactorRef("email", "email_code", 10)]
 
 
-def mailed(face: str = "sync", *, actor: Actor = ACTOR, locale: str | None = None, **options: Any) -> tuple[Bench, Outbox]:
+def mailed(
+    face: str = "sync", *, actor: Actor = ACTOR, locale: str | None = None, **options: Any
+) -> tuple[Bench, Outbox]:
     outbox = Outbox(sender="Northstar <no-reply@northstar.example>")
     return bench_for(face, EmailCode(mailer=outbox, **options), REFS, actor=actor, locale=locale), outbox
 
@@ -172,11 +174,11 @@ def test_a_code_answers_its_own_challenge_only() -> None:
 @both_faces
 @pytest.mark.requirement("C-12")
 def test_a_code_counts_for_the_address_it_went_to(face: str) -> None:
-    address = ["olivia@northstar.example"]
+    address: list[str | None] = ["olivia@northstar.example"]
     bench, outbox = mailed(face, address_of=lambda actor: address[0])
     begun, code = sent(bench, outbox)
     for changed in ("mallory@northstar.example", "olivia@northstar.example.", "olivia@Southstar.example", "", None):
-        address[0] = changed  # type: ignore[call-overload]
+        address[0] = changed
         assert rejected(bench.check(begun.state, code)), changed
     address[0] = "Olivia@NorthStar.example"
     assert accepted(bench.check(begun.state, code)), "the same mailbox, in other ASCII letters"
@@ -193,7 +195,8 @@ def test_another_key_ring_accepts_nothing() -> None:
 @pytest.mark.requirement("T-06")
 @given(
     st.one_of(st.sampled_from(NEVER_RIGHT), st.text(), st.binary(), st.integers()),
-    st.dictionaries(st.sampled_from(["code", "address", "expires"]), st.one_of(st.text(st.characters(codec="utf-8")), st.integers(), st.booleans())),
+    st.dictionaries(st.sampled_from(["code", "address", "expires"]),
+    st.one_of(st.text(st.characters(codec="utf-8")), st.integers(max_value=10**12), st.booleans())),
 )  # fmt: skip
 def test_bad_input_never_raises(response: object, state: Mapping[str, str | int | bool]) -> None:
     bench, outbox = mailed()
@@ -239,14 +242,26 @@ def test_the_hint_masks_the_address(address: str, hint: str) -> None:
 def test_begin_sends_nothing_by_itself(face: str) -> None:
     bench, outbox = mailed(face)
     begun = bench.begin()
-    assert outbox.messages == ()
+    assert repr(outbox) == "Outbox(0 messages)"
     assert begun.deliver is not None
     begun.deliver()
-    assert [message.to for message in outbox.messages] == ["olivia@northstar.example"]
+    assert tuple(message.to for message in outbox.messages) == ("olivia@northstar.example",)
 
 
 @both_faces
-@pytest.mark.parametrize("email", ["no-at-sign", "@x.example", "x@", "a@b@c.example", "a b@c.example", "a,b@c.example", "a@c.example, d", "x" * 250 + "@b.example"])
+@pytest.mark.parametrize(
+    "email",
+    [
+        "no-at-sign",
+        "@x.example",
+        "x@",
+        "a@b@c.example",
+        "a b@c.example",
+        "a,b@c.example",
+        "a@c.example, d",
+        "x" * 250 + "@b.example",
+    ],
+)
 def test_an_address_no_mail_can_go_to_is_unusable(face: str, email: str) -> None:
     bench, outbox = mailed(face, actor=Actor("u", email=email))
     (factor,) = bench.run(bench.verifier.enrolled(Actor("u", email=email)))  # type: ignore[misc]
@@ -278,7 +293,13 @@ def test_the_material_tells_addresses_apart() -> None:
         return factor.material
 
     assert material("Olivia@Northstar.example") == material("olivia@northstar.example")
-    lookalikes = ["mike@x.example", "mi\u212ae@x.example", "m\u0131ke@x.example", "mike@\u017f.example", "mike@s.example"]
+    lookalikes = [
+        "mike@x.example",
+        "mi\u212ae@x.example",
+        "m\u0131ke@x.example",
+        "mike@\u017f.example",
+        "mike@s.example",
+    ]
     assert len({material(email) for email in lookalikes}) == len(lookalikes), "folding must not merge mailboxes"
 
 
@@ -289,11 +310,12 @@ def test_async_mailers_and_hooks_are_for_the_async_face() -> None:
     async def render(mail: EmailCodeMail) -> Message:
         return Message(mail.to, "s", mail.code)
 
-    for verifier, name in (
+    verifiers: list[tuple[EmailCode, str]] = [
         (EmailCode(mailer=AsyncOutbox()), "mailer"),
         (EmailCode(mailer=Outbox(), address_of=address_of), "address_of"),
         (EmailCode(mailer=Outbox(), render=render), "render"),
-    ):
+    ]
+    for verifier, name in verifiers:
         with pytest.raises(WrongColour, match=name):
             sync_verifier(verifier)
     outbox = AsyncOutbox()
@@ -341,7 +363,10 @@ def test_a_rendered_subject_must_not_hold_the_code(form: str) -> None:
 
 @pytest.mark.requirement("C-12")
 def test_a_render_hook_cannot_redirect_the_code() -> None:
-    bench, outbox = mailed(render=lambda mail: Message("mallory@elsewhere.example", "Confirm", f"code: {mail.code}"))
+    def render(mail: EmailCodeMail) -> Message:
+        return Message("mallory@elsewhere.example", "Confirm", f"code: {mail.code}")
+
+    bench, outbox = mailed(render=render)
     begun, code = sent(bench, outbox)
     assert outbox.last.to == "olivia@northstar.example"
     assert outbox.last.text == f"code: {code}"

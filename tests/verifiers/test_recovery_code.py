@@ -35,7 +35,7 @@ def bench(face: str = "sync", stored: StoredFactor = SET, **more: Any) -> Bench:
 def test_codes_have_120_bits_and_no_look_alikes() -> None:
     assert len(set(ALPHABET)) == len(ALPHABET) == 32
     assert not set(ALPHABET) & set("lo01")
-    assert ALPHABET == ALPHABET.lower()
+    assert ALPHABET.lower() == ALPHABET
     assert LENGTH * math.log2(len(ALPHABET)) == 120
     made = [code for _ in range(200) for code in new_codes("r", VAULT, actor=ACTOR)[1]]
     assert len(set(made)) == len(made) == 2000
@@ -43,7 +43,9 @@ def test_codes_have_120_bits_and_no_look_alikes() -> None:
     seen = Counter("".join(made).replace("-", ""))
     expected = 2000 * LENGTH / 32
     assert set(seen) == set(ALPHABET)
-    assert sum((n - expected) ** 2 / expected for n in seen.values()) < 120, "31 degrees; chance passes this once in 1e11"
+    assert sum((n - expected) ** 2 / expected for n in seen.values()) < 120, (
+        "31 degrees; chance passes this once in 1e11"
+    )
 
 
 @pytest.mark.requirement("L-01", "L-02", "Z-08")
@@ -103,10 +105,12 @@ def test_the_proof_stands_for_its_factor(face: str) -> None:
 def test_codes_are_one_persons_and_one_sets(face: str) -> None:
     for other in (Actor("usr_1"), Actor(ACTOR.id, tenant="t_2")):
         assert rejected(bench(face, actor=other).check(None, CODES[0]))
-    moved = replace(SET, id="recovery_2")
+    tried, moved = bench(face), replace(SET, id="recovery_2")
     ref = replace(REF, id="recovery_2")
     assert rejected(bench_for(face, RecoveryCode(), [ref], [moved]).check(None, CODES[0]))
     assert rejected(bench_for(face, RecoveryCode(), [ref], [SET]).check(None, CODES[0]))
+    swapped = replace(tried.ceremony, stored={"recovery_1": moved, "recovery_2": SET}, factors=(ref,))
+    assert rejected(tried.check(None, CODES[0], swapped))
     assert rejected(bench_for(face, RecoveryCode(), [], [SET]).check(None, CODES[0]))
     assert rejected(bench(face, replace(SET, method="totp")).check(None, CODES[0]))
     assert accepted(bench(face).check(None, CODES[0])), "and it is still good where it belongs"
@@ -132,7 +136,7 @@ def test_every_digest_is_compared_wherever_the_code_stands(index: int | None, mo
     monkeypatch.setattr(Vault, "matches", matches)
     code = "a" * LENGTH if index is None else CODES[index]
     assert accepted(bench().check(None, code)) is (index is not None)
-    assert tuple(compared) == SET.data["codes"]
+    assert SET.data["codes"] == tuple(compared)
 
 
 @pytest.mark.requirement("T-06")
@@ -145,7 +149,11 @@ def test_separators_do_not_matter_and_case_does(form: str) -> None:
 
 
 @settings(max_examples=80)
-@given(st.one_of(st.sampled_from(NEVER_RIGHT), st.text(), st.text(ALPHABET + "- ", max_size=40), st.binary(), st.integers()))
+@given(
+    st.one_of(
+        st.sampled_from(NEVER_RIGHT), st.text(), st.text(ALPHABET + "- ", max_size=40), st.binary(), st.integers()
+    )
+)
 def test_bad_input_never_raises(given: object) -> None:
     assert rejected(bench().check(None, given))
 

@@ -22,7 +22,7 @@ from stepup.factor import Factor, StoredFactor
 from stepup.keys import KeyRing, Vault
 from stepup.ports import STORED, Ceremony, Checked, Verdict
 from stepup.testing.bench import ACTOR, NEVER_RIGHT, NOW, VAULT, Bench
-from stepup.verifiers import TOTP
+from stepup.verifiers import TOTP, totp
 from stepup.verifiers._secret import Parameters, code_at, decoded, encoded
 from stepup.verifiers.totp import new_totp, totp_uri
 
@@ -41,7 +41,7 @@ STEP = 1_000_000
 REF = FactorRef("totp_1", "totp", 30)
 
 
-def stored(key: bytes = KEY, factor_id: str = "totp_1", last: object = -1, **data: Any) -> StoredFactor:
+def stored(key: bytes = KEY, factor_id: str = "totp_1", last: int = -1, **data: Any) -> StoredFactor:
     made, _, _ = new_totp(factor_id, VAULT, actor=ACTOR, secret=key, legacy_secrets=True)
     return replace(made, data={**made.data, "last_step": last, **data})
 
@@ -174,6 +174,17 @@ def test_a_code_seen_by_any_factor_is_a_replay() -> None:
     assert bench.check(None, code(STEP), bench.after(first)).verdict is Verdict.REPLAYED
 
 
+@pytest.mark.requirement("T-01")
+def test_two_steps_with_one_code_count_as_the_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(totp, "code_at", lambda key, step, parameters: "111111")
+    bench = at_step(STEP, drift_ahead=True)
+    checked = bench.check(None, "111111")
+    assert checked.advance is not None
+    assert checked.advance.data["last_step"] == STEP + 1
+    half = at_step(STEP, stored(last=STEP - 1))
+    assert half.check(None, "111111").verdict is Verdict.REPLAYED
+
+
 @pytest.mark.requirement("T-04")
 def test_time_is_the_ceremonys_alone() -> None:
     bench = at_step(STEP)
@@ -206,9 +217,12 @@ def test_the_factor_that_matched_is_named_and_moved(face: str) -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        {"secret": "not sealed"}, {"secret": 7}, {"secret": ""}, {"last_step": "5"}, {"last_step": True}, {"last_step": -2},
-        {"digits": 5}, {"digits": "6"}, {"digits": True}, {"period": 0}, {"period": "30"}, {"algorithm": "MD5"}, {"algorithm": 1},
-        {"secret": VAULT.seal(KEY, where="somebody else's")}, {"secret": VAULT.seal(b"short", where="\0usr_2048\0totp_1")},
+        {"secret": "not sealed"}, {"secret": 7}, {"secret": ""}, {"last_step": "5"}, {"last_step": True},
+        {"last_step": -2},
+        {"digits": 5}, {"digits": "6"}, {"digits": True}, {"period": 0}, {"period": "30"},
+        {"algorithm": "MD5"}, {"algorithm": 1},
+        {"secret": VAULT.seal(KEY, where="somebody else's")}, {"secret": VAULT.seal(b"short",
+        where="\0usr_2048\0totp_1")},
     ],
 )  # fmt: skip
 def test_a_damaged_factor_cannot_accept_and_does_not_raise(damage: Mapping[str, Any]) -> None:

@@ -34,7 +34,7 @@ from stepup.changes import (
     session_epoch,
     shelf_key,
 )
-from stepup.context import Proof
+from stepup.context import RECOVERY_CODE, Proof
 from stepup.errors import Code
 from stepup.event import EventType
 from stepup.factor import FactorSet
@@ -243,17 +243,24 @@ def _reject(
 def _used(
     one: Answering, snapshot: Snapshot, findings: Findings, now: datetime
 ) -> tuple[tuple[Record, ...], tuple[Check, ...]]:
-    """What the answer used up: claims made, the factor moved forward, a rehashed password remembered."""
-    checked = findings.checked
+    """What the answer used up: claims made, the factor moved forward, a rehashed password remembered.
+
+    With its last code gone, a set of recovery codes is no longer enrolled.
+    """
+    checked, roster = findings.checked, roster_of(snapshot)
+    after = roster
     until = one.challenge.expires_at + RETENTION
     puts = [Record(claim_key(f"{one.method}:{name}"), Claim(now), 0, until) for name in checked.claims]
     if checked.advance is not None:
         before = snapshot.get(factor_key(one.method), FactorSet) or FactorSet()
         puts.append(snapshot.put(factor_key(one.method), before.replacing(checked.advance)))
+        if one.method == RECOVERY_CODE and not checked.advance.data.get("codes"):
+            after = roster.without(checked.advance.id, (factor.stands_for or "" for factor in roster.factors))
     if findings.fingerprint is not None and checked.proof is not None and checked.proof.factor_id is not None:
-        roster = roster_of(snapshot).trusting(checked.proof.factor_id, findings.fingerprint)
-        return (*puts, snapshot.put(ROSTER, roster)), ()
-    return tuple(puts), (snapshot.check(ROSTER),)
+        after = roster.trusting(checked.proof.factor_id, findings.fingerprint)
+    if after is roster:
+        return tuple(puts), (snapshot.check(ROSTER),)
+    return (*puts, snapshot.put(ROSTER, after)), ()
 
 
 def _mint(

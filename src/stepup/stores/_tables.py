@@ -54,7 +54,7 @@ class RecordTable:
         return self._parts.get(partition, _EMPTY)
 
     def fits(self, partition: Partition, changes: Changes) -> bool:
-        """Whether both bounds hold once *changes* are written. A batch that makes nothing grow always fits."""
+        """Whether both bounds hold once *changes* are written."""
         records = self._parts.get(partition, _EMPTY)
         before, most = len(records), len(changes.puts)
         if before + most <= self._max_each and self._count + most <= self._max_records:
@@ -63,8 +63,6 @@ class RecordTable:
             after = len({key for key in records if key.kind == "epoch"} | {put.key for put in changes.puts})
         else:
             after = before + sum(put.key not in records for put in changes.puts)
-        if after <= before:
-            return True
         return after <= self._max_each and self._count + after - before <= self._max_records
 
     def write(self, partition: Partition, put: Record) -> None:

@@ -203,14 +203,18 @@ class Bench:
                 return found
         raise AssertionError("list() comes to an end: Page.after is None")
 
-    async def listed(self, tag: str, *names: str, limit: int = 1000) -> None:
-        """Insist that exactly the claims of these names carry *tag*; a listing may lag for some calls."""
-        found: list[str] = []
+    async def listed(self, tag: str, *names: str, limit: int = 1000, one: Record | None = None) -> None:
+        """Insist that exactly the claims of these names carry *tag*, and that *one* is among them as it is.
+
+        A listing may lag, so it is asked again for a while before the promise counts as broken.
+        """
+        found: list[Record] = []
         for _ in range(_LAG):
-            found = sorted(record.key.id for record in await self.tagged(tag, limit))
-            if found == sorted(names):
+            found = await self.tagged(tag, limit)
+            listed = sorted(record.key.id for record in found)
+            if listed == sorted(names) and (one is None or any(difference(record, one) is None for record in found)):
                 return
-        raise AssertionError(f"list() finds the records that carry the tag, each once: {sorted(names)}, not {found}")
+        raise AssertionError(f"list() finds the records with the tag, as stored, each once: {names}, not {found}")
 
 
 def events_of(page: Page, limit: int = 1000) -> list[Event]:

@@ -155,7 +155,7 @@ class TOTP(Hooked):
 
     def _stored(self, ref: FactorRef, context: Ceremony) -> Candidate | None:
         stored = context.stored.get(ref.id)
-        if stored is None or stored.id != ref.id or stored.method != METHOD:
+        if stored is None or stored.method != METHOD:
             return None
         sealed, last, parameters = stored.data.get("secret"), _last_step(stored), Parameters.of(stored.data)
         if not isinstance(sealed, str) or last is None or parameters is None:
