@@ -8,8 +8,9 @@ export_data  medium passkey, totp            proved while session risk is high o
 rotate_key   high   passkey, password        device may be remembered; the token must be presented
 ============ ====== ======================== ==================================================
 
-Remembering a device makes trust that counts at levels 1 and 2 alone, and never longer than the five minutes that
-a proof lasts here. What a product shows on its page (texts, badges, facts) comes from the same registry.
+Nothing here passes on the strength of a session, however fresh: each change takes a proof and a token of its own.
+Remembering a device makes trust that counts at levels 1 and 2 alone, for actions whose policy has a session window;
+these have none.
 
 ``build`` makes the actions and the policies; ``python examples/account_security.py`` prints what a real gate
 answers. The passkey verifier comes with a later version; until then a scripted one stands in its place here, so
@@ -45,14 +46,7 @@ from stepup.verifiers import TOTP, Password
 BLOCKED = frozenset({RiskLevel.HIGH, RiskLevel.UNKNOWN})
 
 POLICIES: Mapping[Risk | int | str, Policy] = {
-    Risk.MEDIUM: Policy(
-        session_window=300,
-        max_age=300,
-        grant_ttl=300,
-        token_required=True,
-        block_session_risk=BLOCKED,
-        remember=True,
-    ),
+    Risk.MEDIUM: Policy(max_age=300, grant_ttl=300, token_required=True, block_session_risk=BLOCKED, remember=True),
     Risk.HIGH: Policy(max_age=300, grant_ttl=300, token_required=True, block_session_risk=BLOCKED, remember=True),
 }
 
@@ -135,7 +129,7 @@ def build_gate(risk: RiskAssessor = assess, *, clock: Clock | None = None) -> St
 
 
 def main() -> None:
-    """Print, for every action, what is answered at four session risks and to two fresh sessions."""
+    """Print, for every action, what is answered at four session risks, and to a fresh session."""
     gate, now = build_gate(), datetime.now(UTC)
 
     def context(ip: str, *, signed_in_with: str = "password", minutes: int = 60) -> Context:
@@ -145,14 +139,13 @@ def main() -> None:
 
     def answer(action: str, one: Context) -> str:
         decision = gate.check(action, one, resource=Resource("user_security_settings", "usr_2048"))
-        return "passes" if decision else ", ".join(decision.methods) or decision.code
+        return "passes" if decision.allowed else ", ".join(decision.methods) or decision.code
 
     rows = [
         ("session risk low", context("192.0.2.10")),
         ("session risk medium", context("192.0.2.20")),
         ("session risk high", context("192.0.2.30")),
         ("session risk unknown", context("192.0.2.99")),
-        ("signed in a minute ago by password", context("192.0.2.10", minutes=1)),
         ("signed in a minute ago by passkey", context("192.0.2.10", signed_in_with="passkey", minutes=1)),
     ]
     print(f"{'':<36}" + "".join(f"{action:<26}" for action in ("disable_mfa", "export_data", "rotate_key")).rstrip())

@@ -121,7 +121,7 @@ def main() -> None:
 
     def answer(action: str, resource: Resource, context: Context) -> str:
         decision = gate.check(action, context, resource=resource)
-        return "passes" if decision else " or ".join(decision.methods)
+        return "passes" if decision.allowed else " or ".join(decision.methods)
 
     print(f"{'action':<39} level  {'signed in just now':<24}{'an hour ago':<24}no password, an hour ago")
     for action, kind, target in CASES:

@@ -65,7 +65,7 @@ def is_async(function: object) -> bool:
     while isinstance(function, functools.partial):
         function = cast("functools.partial[object]", function).func
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(type(function), "__call__", None)
+        getattr(type(function), "__call__", None)  # noqa: B004 -- not whether it is, but how
     )
 
 
@@ -128,7 +128,7 @@ def offloading_call(offload: Offload | None = None) -> Call:
     async def call(function: Callable[..., T | Awaitable[T]], /, *args: object) -> T:
         if is_async(function):
             return await cast(Awaitable[T], function(*args))
-        result = cast("T | Awaitable[T]", await (offload or _to_thread)(function, *args))
+        result = cast("T | Awaitable[T]", await (offload or _to_thread)(_without_stop_iteration, function, *args))
         return await cast("Awaitable[T]", result) if inspect.isawaitable(result) else result
 
     return call
@@ -138,6 +138,14 @@ async def _to_thread(function: Callable[..., T], *args: object) -> T:
     import asyncio
 
     return await asyncio.to_thread(function, *args)
+
+
+def _without_stop_iteration(function: Callable[..., T], *args: object) -> T:
+    """Call *function*; a future cannot carry a StopIteration, so one would leave its awaiter waiting for ever."""
+    try:
+        return function(*args)
+    except StopIteration as error:
+        raise RuntimeError(f"{getattr(function, '__qualname__', 'A hook')} raised StopIteration.") from error
 
 
 def called_assessor(assess: RiskAssessor | AsyncRiskAssessor, call: Call) -> AsyncRiskAssessor:

@@ -169,12 +169,13 @@ def reject(challenge: Challenge) -> Challenge | None:
 
 
 def prove(challenge: Challenge, proof: Proof, *, complete: bool, grant_id: str | None = None) -> Challenge | None:
-    """After a right answer: verified if *complete*, else open with one part proved."""
+    """After a right answer: verified if *complete*, else open with one part proved and this answer uncounted."""
     moved = advance(challenge, Input.PROVE if complete else Input.PROVE_PART)
     if moved is None:
         return None
     others = tuple(one for one in challenge.proofs if one.method != proof.method)
-    return replace(moved, proofs=(*others, proof), grant_id=grant_id)
+    attempts = moved.attempts if complete else max(0, moved.attempts - 1)
+    return replace(moved, proofs=(*others, proof), attempts=attempts, grant_id=grant_id)
 
 
 def prepare(challenge: Challenge, method: str, preparation: Preparation, *, sent: bool) -> Challenge | None:

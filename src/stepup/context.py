@@ -261,6 +261,33 @@ class Context:
                 object.__setattr__(self, name, clean_text(getattr(self, name), limit=limit))
 
 
+def require_context(value: object) -> Context:
+    """Return *value* if it is a ``Context``.
+
+    Raises:
+        InvalidInput: if it is not.
+    """
+    if not isinstance(value, Context):
+        raise InvalidInput("context", f"must be a Context, not {type(value).__name__}")
+    return value
+
+
+def require_actor(value: object) -> Actor:
+    """Return *value* if it is an ``Actor``.
+
+    Raises:
+        InvalidInput: if it is not.
+    """
+    if not isinstance(value, Actor):
+        raise InvalidInput("actor", f"must be an Actor, not {type(value).__name__}")
+    return value
+
+
+def same_person(one: Actor, two: Actor) -> bool:
+    """Whether both are the same person acting for the same person; an address may have changed."""
+    return (one.id, one.tenant, one.on_behalf_of) == (two.id, two.tenant, two.on_behalf_of)
+
+
 _CONTEXT_TYPES: tuple[tuple[str, type], ...] = (
     ("actor", Actor),
     ("session", Session),

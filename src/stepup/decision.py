@@ -45,7 +45,8 @@ class Decision:
 
     ``methods`` are those this person can use now, strongest first; ``unavailable`` maps every other
     method that the policy would accept to why it cannot be used. ``satisfied_by`` is ``session``,
-    ``step_up`` (an earlier proof in this session), ``grant`` or ``token`` when allowed. Truth value: allowed or not.
+    ``step_up`` (an earlier proof in this session), ``grant`` or ``token`` when allowed. It has no truth value, so
+    that none is ever used by accident: ask for ``allowed``.
     """
 
     outcome: Outcome
@@ -66,6 +67,11 @@ class Decision:
     risk: RiskAssessment = NO_RISK
 
     def __bool__(self) -> bool:
+        raise TypeError("A decision has no truth value; ask for decision.allowed.")
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the call may pass."""
         return self.outcome is Outcome.ALLOWED
 
     @property

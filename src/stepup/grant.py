@@ -19,6 +19,7 @@ from typing import Any, Final, cast
 from .binding import Binding
 from .context import Proof, newest
 from .policy import Rules
+from .requirement import Method, leaves
 
 MAX_SKEW: Final = timedelta(seconds=30)
 SHELF_LIMIT: Final = 32
@@ -108,11 +109,13 @@ def mint(
     fence: int,
     now: datetime,
 ) -> Grant:
-    """The grant that *proofs* earn under *rules*; it ends when the grant or the oldest proof would."""
+    """The grant that *proofs* earn under *rules*; it ends when the grant or any proof would."""
     issued = now.replace(microsecond=0)
+    ages = {leaf.name: leaf.max_age for leaf in leaves(rules.policy.methods) if isinstance(leaf, Method)}
     ends = issued + timedelta(seconds=rules.policy.grant_ttl)
-    if rules.policy.max_age is not None:
-        ends = min(ends, min(proof.at for proof in proofs) + timedelta(seconds=rules.policy.max_age))
+    for proof in proofs:
+        for age in (rules.policy.max_age, ages.get(proof.method), ages.get(proof.stands_for or "")):
+            ends = ends if age is None else min(ends, proof.at + timedelta(seconds=age))
     return Grant(
         id=grant_id,
         binding=binding,
@@ -153,7 +156,8 @@ def moved(shelf: Shelf, session: str, epochs: tuple[int, int]) -> Shelf:
 
     Their ids stay, so that what was spent stays spent; their tokens die, because those name the old session.
     """
-    grants = tuple(replace(one, binding=one.binding.in_session(session), epochs=epochs) for one in shelf.grants)
+    held = [one for one in shelf.grants if one.epochs == shelf.epochs]
+    grants = tuple(replace(one, binding=one.binding.in_session(session), epochs=epochs) for one in held)
     return replace(shelf, epochs=epochs, grants=grants)
 
 

@@ -259,7 +259,9 @@ class Registry:
         """
         found = self._actions.get(action_id) if isinstance(action_id, str) else None
         if found is None:
-            raise UnknownAction(str(action_id)[:128], tuple(self._actions))
+            raise UnknownAction(
+                action_id[:128] if isinstance(action_id, str) else type(action_id).__name__, tuple(self._actions)
+            )
         return found
 
     def _add_policy(self, key: Risk | int | str, policy: Policy) -> None:

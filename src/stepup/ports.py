@@ -77,8 +77,12 @@ class Store(Protocol):
         - With ``changes.erase``, every record of the partition that is neither an epoch nor put by this
           batch goes, and every earlier event of the partition.
         - ``Key("fence")`` may be checked, never put.
+        - A key stands at most once among the puts; where it is also checked, both are judged against what
+          was stored before the batch. Events of one batch are older to newer, also where their times are equal.
+        - ``expires_at`` and ``at`` are exact to the microsecond. A tag has at most 192 ASCII characters.
 
         Raises:
+            InvalidInput: for a batch that puts a key twice or puts the fence; nothing is written.
             StoreUnavailable: if the outcome is not known or nothing could be written. Callers refuse.
         """
         ...

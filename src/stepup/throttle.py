@@ -23,7 +23,7 @@ elsewhere does not lock out the owner. All functions are pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 
@@ -112,7 +112,7 @@ class Throttle:
     open: tuple[OpenChallenge, ...] = ()
     sends: tuple[Send, ...] = ()
     guesses: tuple[Guess, ...] = ()
-    counts: dict[str, Count] = field(default_factory=dict[str, Count])
+    counts: Mapping[str, Count] = field(default_factory=dict[str, Count])
 
 
 @dataclass(frozen=True, slots=True)

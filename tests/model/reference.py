@@ -1,7 +1,6 @@
 """What the design promises, a second time: plain dictionaries and ifs, written from the design and not from the code.
 
-One ``Model`` is one gate. Time is a number of seconds that only grows; ``who`` is ``(actor, session)``, ``call`` is
-``(action, resource, params)``. It imports nothing of stepup, and ``test_state_machine`` holds it to 150 lines.
+It imports nothing of stepup. Time is a number of seconds that only grows. ``test_state_machine`` counts its lines.
 """
 
 from collections import defaultdict
@@ -9,9 +8,11 @@ from typing import Any
 
 STRENGTH, POINTS = {"password": 20, "totp": 30, "email_code": 10}, {"totp": 2, "email_code": 1}
 ATTEMPTS, OPEN_MOST, CHALLENGE_LIFE, CODE_LIFE, YEAR = 5, 10, 300, 90, 365 * 86400
-RESEND, SENDS, SENDS_WINDOW, FORGET = 60, 3, 600, 86400
-WAITS, DISABLE, BUDGET = (0, 0, 0, 5, 15, 900, 1800), 9, 15  # seconds after so many failures in a row
-Who, Call, Entry = tuple[str, str], tuple[str, str, int], dict[str, Any]
+RESEND, SENDS, SENDS_WINDOW, FORGET, DISABLE, BUDGET = 60, 3, 600, 86400, 9, 15
+WAITS = (0, 0, 0, 5, 15, 900, 1800)  # seconds after so many failures in a row
+Who = tuple[str, str]
+Call = tuple[str, str, int]
+Entry = dict[str, Any]
 FRESH = {1: (1800, 43200), 2: (300, 1800), 3: (0, 0), 4: (0, 0)}  # by level: everywhere, on a trusted device
 ROW = ("level", "needs", "life", "uses", "token", "group")
 ACTIONS: dict[str, Entry] = {
@@ -31,11 +32,9 @@ class Model:
     def __init__(self, held: dict[str, set[str]], login: dict[Who, int]) -> None:
         self.held, self.login, self.now, self.looked = held, dict(login), 0, 0
         self.challenges, self.grants = dict[int, Entry](), dict[int, Entry]()
-        self.epoch: dict[Any, int] = defaultdict(int)
-        self.proofs: dict[Who, tuple[Any, dict[str, int]]] = {}
-        self.fails: dict[tuple[str, str], tuple[int, int, int, int]] = {}  # in the window, in a row, last, locked until
-        self.guesses: list[tuple[str, int, int, int]] = []
-        self.sends: list[tuple[tuple[str, str], int]] = []
+        self.epoch, self.proofs = defaultdict[Any, int](int), dict[Who, tuple[Any, dict[str, int]]]()
+        self.fails = dict[Who, tuple[int, int, int, int]]()  # failures in the window, in a row, last, locked until
+        self.guesses, self.sends = list[tuple[str, int, int, int]](), list[tuple[Who, int]]()
 
     def epochs(self, who: Who) -> tuple[int, int]:
         return self.epoch[who[0]], self.epoch[who]
@@ -65,22 +64,22 @@ class Model:
         others = [c for c in self.open_of(who[0]) if (c["who"], c["call"]) != (who, call)]
         if not usable or len(others) >= OPEN_MOST:
             return None
-        for c in self.open_of(who[0]):
-            c["state"] = "open" if c in others else "superseded"
+        for c in (one for one in self.open_of(who[0]) if one not in others):
+            c["state"] = "superseded"
         new = {"who": who, "call": call, "ends": self.now + CHALLENGE_LIFE, "state": "open", "epochs": self.epochs(who)}
-        new |= {"allowed": set().union(*usable), "proved": {}, "tries": 0, "code": None, "code_ends": 0}
-        self.challenges[len(self.challenges)] = new
+        more = {"allowed": set().union(*usable), "proved": {}, "tries": 0, "code": None, "code_ends": 0}
+        self.challenges[len(self.challenges)] = new | more
         return len(self.challenges) - 1
 
     def answerable(self, who: Who, c: Entry, method: str) -> bool:
         left = [way - set(c["proved"]) for way in self.ways(who[0], c["call"][0]) if way <= c["allowed"]]
-        may = self.stands(who, c) and c["tries"] < ATTEMPTS and any(method in way for way in left)
-        return may and not self.blocked(who[0], method)
+        wanted = c["tries"] < ATTEMPTS and any(method in way for way in left)
+        return wanted and self.stands(who, c) and not self.blocked(who[0], method)
 
     def begin(self, who: Who, c: Entry, method: str) -> str:
         what = (who[0], c["call"][0])
         recent = [at for one, at in self.sends if one == what and self.now - at < SENDS_WINDOW]
-        soon = bool(recent) and self.now < max(recent) + RESEND
+        soon = self.now < max(recent, default=-RESEND) + RESEND
         if not self.answerable(who, c, method) or method != "email_code":
             return "nothing" if self.answerable(who, c, method) else "refused"
         if soon or len(recent) >= SENDS:
@@ -105,13 +104,14 @@ class Model:
         self.guesses = [guess for guess in self.guesses if guess[1] != number]
         c["proved"][method] = self.now
         if not any(way <= set(c["proved"]) for way in self.ways(who[0], c["call"][0])):
+            c["tries"] -= 1
             return "more"
         c["state"], home, rule = "verified", self.rotate(who, new) if new else who, ACTIONS[c["call"][0]]
         tag, known = self.proofs.get(home, (None, {}))
         self.proofs[home] = self.epochs(home), {**(known if tag == self.epochs(home) else {}), **c["proved"]}
         grant = {"who": home, "call": c["call"], "epochs": self.epochs(home), "issued": self.now, "revoked": False}
-        grant |= {"ends": self.now + rule["life"], "left": rule["uses"], "token": True, "proved": set(c["proved"])}
-        self.grants[len(self.grants)] = grant
+        more = {"ends": self.now + rule["life"], "left": rule["uses"], "token": True, "proved": set(c["proved"])}
+        self.grants[len(self.grants)] = grant | more
         return "verified"
 
     def cancel(self, who: Who, c: Entry) -> bool:
@@ -120,20 +120,18 @@ class Model:
         return may
 
     def opens(self, g: Entry, who: Who, call: Call) -> bool:
-        alive = g["who"] == who and g["epochs"] == self.epochs(who) and self.now < g["ends"] and not g["revoked"]
-        if not alive or g["left"] == 0:
+        if (g["who"], g["epochs"], g["revoked"]) != (who, self.epochs(who), False) or self.now >= g["ends"]:
             return False
         rule, other = ACTIONS[call[0]], ACTIONS[g["call"][0]]
         if rule["group"] is None or rule["group"] != other["group"]:
-            return bool(g["call"] == call)
+            return bool(g["call"] == call and g["left"] != 0)
         enough = any(way <= g["proved"] for way in self.ways(who[0], call[0]))
         return rule is other or (enough and self.now < g["issued"] + rule["life"])
 
     def require(self, who: Who, call: Call, token: int | None = None, trusted: bool = False) -> list[int] | None:
         """None where the session is fresh enough; else the grants that open the call, with a token at most that one."""
         rule, (tag, proofs) = ACTIONS[call[0]], self.proofs.get(who, (None, {}))
-        times = [*proofs.values()] if tag == self.epochs(who) and token is None else []
-        times += [self.login[who]] if who in self.login else []
+        times = [self.login.get(who, -YEAR), *(proofs.values() if tag == self.epochs(who) and token is None else ())]
         if any(self.now - at < FRESH[rule["level"]][trusted] for at in times):
             return None
         if token is None:

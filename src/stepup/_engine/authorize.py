@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from stepup.changes import ROSTER, THROTTLE, Changes, Snapshot, claim_key
-from stepup.context import Context, Resource
+from stepup.context import Context, Resource, require_text
 from stepup.decide import authorize as pure
 from stepup.decide.holding import Held, answer, asked_age, judge
 from stepup.decide.request import Request, refused_outright
@@ -85,15 +85,19 @@ async def _asking(
     spend: bool,
 ) -> Asking:
     request = await core.request(action, context, resource, params)
-    hashed = core.ring.hash_id("request", request_id) if request_id else None
+    hashed = None
+    if request_id is not None:
+        # With the binding: the same id on a call for something else is another request.
+        bound = f"{request.binding.slot}\0{require_text('request_id', request_id, limit=1024)}"
+        hashed = core.ring.hash_id("request", bound)
     return Asking(request, token, hashed, spend, core.now())
 
 
 async def _decide(core: Core, asking: Asking) -> Found:
     request = asking.request
-    if denied := refused_outright(request):
+    if (denied := refused_outright(request)) is not None:
         return Found(denied)
-    if found := pure.by_session(request, core.methods, asking.now):
+    if (found := pure.by_session(request, core.methods, asking.now)) is not None:
         return Found(found)
     if asking.token is not None:
         return await _by_token(core, asking)
@@ -122,20 +126,13 @@ async def _by_shelf(core: Core, asking: Asking) -> Found:
     where = core.partition(request.context.actor)
     snapshot = await core.load(where, (*pure.authorize_keys(request), THROTTLE, ROSTER))
     shelf = pure.shelf_of(request, snapshot)
-    if found := pure.by_step_up(request, shelf, snapshot, now):
-        return Found(found)
-    candidate = pure.by_shelf(request, shelf, snapshot, now)
-    why: Sequence[str] = candidate.reasons
-    if candidate.grant is not None:
-        if candidate.to_judge and not await _still_good(core, asking, candidate.grant):
-            why = ("rules_changed",)
-        elif not pure.writes_on_redeem(request, candidate.grant):
-            return _passed(asking, "grant", candidate.grant, None)  # what stands on the shelf was not revoked
-        else:
-            refusal, remaining = await _redeem(core, asking, candidate.grant)
-            if refusal is None:
-                return _passed(asking, "grant", candidate.grant, remaining)
-            why = (refusal,)
+    if (passed := pure.by_step_up(request, shelf, snapshot, now)) is not None:
+        return Found(passed)
+    candidates, why = pure.by_shelf(request, shelf, snapshot, now)
+    for candidate in candidates:
+        found, why = await _try_shelf(core, asking, candidate)
+        if found is not None:
+            return found
     held = await _held(core, asking, snapshot)
     reasons = (*pure.stale(request, now), *(Reason(one) for one in why))
     code = Code.GRANT_REQUIRED if "token_required" in why and shelf and shelf.grants else Code.VERIFICATION_REQUIRED
@@ -143,6 +140,18 @@ async def _by_shelf(core: Core, asking: Asking) -> Found:
         request, held, now, code=code, reasons=reasons, enrol_url=core.enrol_url, login_url=core.login_url
     )
     return Found(_with_offer(core, asking, decision))
+
+
+async def _try_shelf(core: Core, asking: Asking, candidate: pure.Candidate) -> tuple[Found | None, tuple[str, ...]]:
+    """Use one grant of the shelf, or say why it cannot be used."""
+    grant = candidate.grant
+    assert grant is not None  # by_shelf() gives only those that cover the call
+    if candidate.to_judge and not await _still_good(core, asking, grant):
+        return None, ("rules_changed",)
+    if not pure.writes_on_redeem(asking.request, grant):
+        return _passed(asking, "grant", grant, None), ()  # what stands on the shelf was not revoked
+    refusal, remaining = await _redeem(core, asking, grant)
+    return (_passed(asking, "grant", grant, remaining), ()) if refusal is None else (None, (refusal,))
 
 
 def _passed(asking: Asking, by: str, grant: Grant, remaining: int | None) -> Found:

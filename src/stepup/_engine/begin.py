@@ -10,7 +10,7 @@ from typing import Final
 from stepup.ceremony import Begun, Prompt
 from stepup.challenge import Challenge
 from stepup.changes import Changes, Snapshot, challenge_key
-from stepup.context import Context
+from stepup.context import Context, clean_text
 from stepup.decide import prepare as preparing
 from stepup.decide.standing import NOT_FOUND, Refusal, answer_keys
 from stepup.decision import Decision, Outcome, Reason
@@ -30,8 +30,8 @@ async def begin(core: Core, challenge_id: object, method: object, context: Conte
     opened = await open_challenge(core, challenge_id, method, context, now)
     if isinstance(opened, Refusal):
         await record_refusal(core, context, challenge_id, method, opened, now, EventType.CODE_REFUSED)
-        raise Denied(Decision(Outcome.DENIED, opened.code, "", 0, (Reason(opened.reason),)))
-    name, request, where = str(method)[:64], opened.request, core.partition(context.actor)
+        raise _not_found(opened)
+    name, request, where = clean_text(method, limit=64), opened.request, core.partition(context.actor)
     info = core.methods.get(name)
     refusal: Refusal | None = Refusal(Code.METHOD_NOT_ALLOWED, "method_unknown")
     if info is not None:
@@ -45,7 +45,14 @@ async def begin(core: Core, challenge_id: object, method: object, context: Conte
             refusal = outcome
     assert refusal is not None  # every other way has returned
     await core.record(where, preparing.refused_begin(opened.challenge.id, request, name, refusal, now, ids()))
+    if refusal.code is Code.CHALLENGE_NOT_FOUND:
+        raise _not_found(refusal)
     raise Denied(request.denied(refusal.code, refusal.reason, retry_at=refusal.retry_at))
+
+
+def _not_found(refusal: Refusal) -> Denied:
+    """The same answer for an id that never existed and for one of another session."""
+    return Denied(Decision(Outcome.DENIED, refusal.code, "", 0, (Reason(refusal.reason),)))
 
 
 async def _prepare(core: Core, opened: Opened, context: Context, method: str, now: datetime) -> Begun:

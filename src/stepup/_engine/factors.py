@@ -16,7 +16,17 @@ from stepup.binding import session_hash
 from stepup.ceremony import Ceremony, Checked, Verdict
 from stepup.challenge import FactorRef
 from stepup.changes import ACTOR_EPOCH, ROSTER, THROTTLE, Changes, Snapshot, factor_key
-from stepup.context import RECOVERY_CODE, Actor, Context, Resource
+from stepup.context import (
+    RECOVERY_CODE,
+    Actor,
+    Context,
+    Resource,
+    clean_text,
+    require_actor,
+    require_context,
+    require_text,
+    same_person,
+)
 from stepup.decide import enrol as pure
 from stepup.decide.attempt import Rejected
 from stepup.decide.standing import roster_of
@@ -31,6 +41,7 @@ from .core import Core, ids, logger
 
 TOTP: Final = "totp"
 PROOF_WINDOW: Final = 300
+MAX_LABEL: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +65,7 @@ class Makes(Protocol):
 
 async def every(core: Core, context: Context) -> tuple[Factor, ...]:
     """Everything the person has enrolled; see ``Factors.list``."""
+    require_context(context)
     snapshot = await core.load(core.partition(context.actor), (ROSTER,))
     found, _ = await core.factors(context.actor, roster_of(snapshot), core.now())
     return found
@@ -61,7 +73,9 @@ async def every(core: Core, context: Context) -> tuple[Factor, ...]:
 
 async def enrol_totp(core: Core, context: Context, label: str, token: object) -> TOTPEnrolment:
     """Make a secret that waits for its first code; see ``Factors.enrol_totp``."""
-    enrolling = await _permitted(core, context, TOTP, label, token)
+    if not isinstance(label, str):  # pyright: ignore[reportUnnecessaryIsInstance] -- it may come from outside
+        raise InvalidInput("label", f"must be a string, not {type(label).__name__}")
+    enrolling = await _permitted(core, context, TOTP, clean_text(label, limit=MAX_LABEL), token)
     made, secret, uri = cast(
         "tuple[StoredFactor, str, str]", _maker(core, TOTP).new(f"totp_{token_hex(8)}", core.vault, context.actor)
     )
@@ -79,7 +93,7 @@ async def enrol_totp(core: Core, context: Context, label: str, token: object) ->
 
 async def confirm_totp(core: Core, context: Context, factor_id: str, code: object) -> Factor | Rejected:
     """Make the secret count once its first code is right; see ``Factors.confirm_totp``."""
-    where, session, now = core.partition(context.actor), session_hash(core.ring, context), core.now()
+    where, session, now = core.partition(require_context(context).actor), session_hash(core.ring, context), core.now()
     keys = (ROSTER, ACTOR_EPOCH, THROTTLE, factor_key(TOTP))
 
     def count(snapshot: Snapshot) -> tuple[Changes | None, StoredFactor | None]:
@@ -131,7 +145,9 @@ async def new_recovery_codes(core: Core, context: Context, token: object) -> tup
 
 async def remove(core: Core, context: Context, factor_id: str, token: object) -> bool:
     """Remove a stored factor; see ``Factors.remove``."""
-    where = core.partition(context.actor)
+    where = core.partition(require_context(context).actor)
+    if not isinstance(factor_id, str):  # pyright: ignore[reportUnnecessaryIsInstance] -- it may come from outside
+        return False
     if roster_of(await core.load(where, (ROSTER,))).get(factor_id) is None:
         return False
     await require(core, pure.REMOVE, context, Resource("factor", factor_id), None, token, None)
@@ -152,12 +168,12 @@ async def remove(core: Core, context: Context, factor_id: str, token: object) ->
 
 async def changed(core: Core, context: Context, method: str, authorization: Authorization) -> None:
     """Remember a change that was made under a step-up; see ``Factors.changed``."""
-    now, actor = core.now(), context.actor
-    if not isinstance(authorization, Authorization) or authorization.actor != actor:  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
+    now, actor = core.now(), require_context(context).actor
+    if not isinstance(authorization, Authorization) or not same_person(authorization.actor, actor):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
         raise InvalidInput("authorization", "must be what require() returned for this person")
     if not 0 <= (now - authorization.at).total_seconds() < PROOF_WINDOW:
         raise InvalidInput("authorization", f"must be less than {PROOF_WINDOW} seconds old")
-    if method not in core.methods:
+    if require_text("method", method, limit=64) not in core.methods:
         raise InvalidInput("method", "is not one of this gate's")
 
     for factor in await _owned(core, context, method):
@@ -173,12 +189,14 @@ async def report_totp_step(core: Core, actor: Actor, step: int, factor_id: str) 
     """Burn a step that a login has accepted; see ``Factors.report_totp_step``."""
     if type(step) is not int or step < 0:
         raise InvalidInput("step", "must be a whole number: the Unix time divided by the period")
+    where = core.partition(require_actor(actor))
+    require_text("factor_id", factor_id)
 
     def decide(snapshot: Snapshot) -> tuple[Changes | None, bool]:
         changes = pure.advance_step(factor_id, TOTP, step, snapshot, core.now())
         return changes, changes is not None
 
-    return await core.commit(core.partition(actor), (factor_key(TOTP),), decide)
+    return await core.commit(where, (factor_key(TOTP),), decide)
 
 
 async def _permitted(core: Core, context: Context, method: str, label: str, token: object) -> pure.Enrolling:

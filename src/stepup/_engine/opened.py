@@ -11,11 +11,11 @@ from stepup import event as audit
 from stepup.ceremony import Ceremony
 from stepup.challenge import Challenge, FactorRef
 from stepup.changes import Changes, Snapshot, challenge_key, factor_key
-from stepup.context import Context, Resource, clean_text
+from stepup.context import Context, Resource, clean_text, require_context
 from stepup.decide import start
 from stepup.decide.request import Request
 from stepup.decide.standing import NOT_FOUND, Refusal, answer_keys, refs_now, roster_of
-from stepup.errors import InvalidInput, UnknownAction
+from stepup.errors import UnknownAction
 from stepup.event import EventType
 from stepup.factor import FactorSet
 from stepup.policy import Risk
@@ -40,8 +40,7 @@ async def open_challenge(
     core: Core, challenge_id: object, method: object, context: Context, now: datetime
 ) -> Opened | Refusal:
     """Find the challenge in the person's own partition; nobody else's can be found."""
-    if not isinstance(context, Context):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
-        raise InvalidInput("context", f"must be a Context, not {type(context).__name__}")
+    require_context(context)
     if not isinstance(challenge_id, str) or len(challenge_id) > MAX_CHALLENGE_ID or not challenge_id.isascii():
         return NOT_FOUND
     known = method if isinstance(method, str) and method in core.verifiers else ""

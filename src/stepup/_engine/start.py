@@ -7,13 +7,13 @@ from typing import Final
 
 from stepup.challenge import Challenge
 from stepup.changes import THROTTLE, Changes, Snapshot
-from stepup.context import Context, Resource
+from stepup.context import Context, Resource, require_context
 from stepup.decide import start
 from stepup.decide.holding import answer, judge
 from stepup.decide.request import refused_outright
 from stepup.decide.standing import roster_of
 from stepup.decision import Decision, Outcome, Reason
-from stepup.errors import Code, Denied, InvalidInput
+from stepup.errors import Code, Denied
 from stepup.policy import Params
 from stepup.throttle import Throttle
 
@@ -26,9 +26,7 @@ Rotate = Callable[[], object]
 
 async def start_offer(core: Core, offer: object, context: Context, reason: str | None) -> Challenge:
     """Open a challenge for the call that an offer describes; see ``StepUp.start_offer``."""
-    if not isinstance(context, Context):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
-        raise InvalidInput("context", f"must be a Context, not {type(context).__name__}")
-    found = read_offer(core, offer, context, core.now())
+    found = read_offer(core, offer, require_context(context), core.now())
     if found is None:
         raise Denied(Decision(Outcome.DENIED, Code.BAD_REQUEST, "", 0, (Reason("offer_invalid"),)))
     return await start_challenge(core, found.action, context, found.resource, found.params, reason)
@@ -45,7 +43,7 @@ async def start_challenge(
     """Open a challenge; see ``StepUp.start``."""
     request = await core.request(action, context, resource, params)
     where, now = core.partition(context.actor), core.now()
-    if denied := refused_outright(request):
+    if (denied := refused_outright(request)) is not None:
         changes, decision = start.refuse_start(request, now, ids(), denied)
         await core.record(where, changes)
         raise Denied(decision)

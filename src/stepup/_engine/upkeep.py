@@ -18,7 +18,7 @@ from stepup.changes import (
     session_epoch,
     shelf_key,
 )
-from stepup.context import Actor, Context, Resource
+from stepup.context import MAX_TEXT, Actor, Context, Resource, require_actor, require_context, require_text
 from stepup.decide import enrol, revoke
 from stepup.decide.authorize import standing
 from stepup.errors import InvalidInput, StepUpError, StoreUnavailable
@@ -44,7 +44,8 @@ async def revoke_grant(core: Core, context: Context, grant_id: str) -> bool:
 
 async def revoke_some(core: Core, context: Context, grant: str | None, *, session: bool, everything: bool) -> bool:
     """End what was asked for; see ``StepUp.revoke``."""
-    if sum((grant is not None, session, everything)) != 1:
+    require_context(context)
+    if [grant is not None, session is True, everything is True].count(True) != 1:
         raise InvalidInput("revoke", "takes exactly one of grant=, session=True and everything=True")
     if grant is not None:
         return await revoke_grant(core, context, grant)
@@ -63,10 +64,10 @@ async def revoke_some(core: Core, context: Context, grant: str | None, *, sessio
 
 async def rotated(core: Core, context: Context, session_id: str) -> None:
     """Move a session's grants to its new id; see ``StepUp.rotated``."""
-    old, now = session_hash(core.ring, context), core.now()
-    if old is None or not isinstance(session_id, str) or not session_id:  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
-        raise InvalidInput("rotated", "needs the old session in the context and the new session's id")
-    new = core.ring.hash_id("session", session_id)
+    old, now = session_hash(core.ring, require_context(context)), core.now()
+    if old is None:
+        raise InvalidInput("rotated", "needs the old session in the context")
+    new = core.ring.hash_id("session", require_text("session_id", session_id, limit=MAX_TEXT))
     if new == old:
         raise InvalidInput("session_id", "is the one the session had before")
 
@@ -78,9 +79,11 @@ async def rotated(core: Core, context: Context, session_id: str) -> None:
 
 async def unlock(core: Core, actor: Actor, support: Context, methods: Sequence[str] | None, token: object) -> None:
     """Set somebody's counters to zero, once support has proved itself; see ``StepUp.unlock``."""
-    if actor.id == support.actor.id and actor.tenant == support.actor.tenant:
+    require_actor(actor)
+    if (actor.id, actor.tenant) == (require_context(support).actor.id, support.actor.tenant):
         raise InvalidInput("actor", "must be somebody else: nobody unlocks themselves")
-    await require(core, enrol.UNLOCK, support, Resource("actor", actor.id), None, token, None)
+    params = {"tenant": actor.tenant} if actor.tenant else None
+    await require(core, enrol.UNLOCK, support, Resource("actor", actor.id), params, token, None)
     now, context = core.now(), Context(actor)
     factors: list[str] | None = None
     if methods is not None:
@@ -99,17 +102,18 @@ async def unlock(core: Core, actor: Actor, support: Context, methods: Sequence[s
 
 async def forget(core: Core, actor: Actor) -> None:
     """Erase a person; see ``StepUp.forget``."""
-    now = core.now()
+    now, where = core.now(), core.partition(require_actor(actor))
 
     def decide(snapshot: Snapshot) -> tuple[Changes, None]:
         return revoke.forget(snapshot, now, ids()), None
 
-    await core.commit(core.partition(actor), (ACTOR_EPOCH,), decide)
+    await core.commit(where, (ACTOR_EPOCH,), decide)
 
 
 async def grants(core: Core, context: Context) -> tuple[Grant, ...]:
     """What is unlocked now; see ``StepUp.grants``."""
-    session, now, where = session_hash(core.ring, context), core.now(), core.partition(context.actor)
+    session, now = session_hash(core.ring, require_context(context)), core.now()
+    where = core.partition(context.actor)
     shelves = (shelf_key(session), shelf_key(None)) if session else (shelf_key(None),)
     snapshot = await core.load(where, shelves)
     found = [grant for key in shelves for grant in _on(snapshot, key) if grant.expires_at > now]
@@ -128,8 +132,9 @@ def _on(snapshot: Snapshot, key: Key) -> tuple[Grant, ...]:
 
 async def events(core: Core, actor: Actor, after: str | None, limit: int) -> Page:
     """A person's events, newest first; see ``StepUp.events``."""
+    where = core.partition(require_actor(actor))
     try:
-        return await core.store.events(core.partition(actor), after=after, limit=limit)
+        return await core.store.events(where, after=after, limit=limit)
     except StepUpError:
         raise
     except Exception as error:

@@ -16,7 +16,7 @@ from stepup import event as audit
 from stepup.ceremony import REJECTED, Checked
 from stepup.challenge import Challenge
 from stepup.changes import Changes, Snapshot, challenge_key, factor_key
-from stepup.context import RECOVERY_CODE, Context, clean_text
+from stepup.context import MAX_TEXT, RECOVERY_CODE, Context, clean_text, require_text
 from stepup.decide import attempt as pure
 from stepup.decide.attempt import Answering, Findings, MoreNeeded, Rejected, Verified
 from stepup.decide.standing import NOT_FOUND, Refusal, answer_keys, check_standing
@@ -120,9 +120,10 @@ async def _rotate(
     except Exception as error:  # noqa: BLE001 -- a session that could not be rotated opens nothing
         logger.warning("rotate raised %s", type(error).__name__)
         return replace(findings, reason="rotate_failed")
-    if not isinstance(new, str) or not new or len(new) > 1024:
+    try:
+        hashed = core.ring.hash_id("session", require_text("session id", new, limit=MAX_TEXT))
+    except InvalidInput:
         return replace(findings, reason="rotate_failed")
-    hashed = core.ring.hash_id("session", new)
     return replace(
         findings, reason="rotate_failed" if hashed == opened.request.binding.session else None, rotated=hashed
     )

@@ -292,7 +292,7 @@ def _mint(
         _challenge_put(snapshot, done),
         snapshot.put(THROTTLE, closing(throttle, challenge.id)),
         Record(grant_key(grant.id), Spend(grant.uses), 0, grant.expires_at + RETENTION),
-        *_shelf_puts(request, snapshot, grant, challenge.binding.session, now),
+        *_shelf_puts(request, snapshot, grant, challenge, now),
         *session_puts,
         *used[0],
     )
@@ -317,14 +317,17 @@ def _session(
 
 
 def _shelf_puts(
-    request: Request, snapshot: Snapshot, grant: Grant, old: str | None, now: datetime
+    request: Request, snapshot: Snapshot, grant: Grant, challenge: Challenge, now: datetime
 ) -> tuple[Record, ...]:
     """The grant on its shelf; after a rotation, the old session's other grants with it."""
     session = grant.binding.session
     home = session if "session" in request.action.binds else None
     shelves: dict[str | None, Shelf] = {}
-    if session != old and (before := snapshot.get(shelf_key(old), Shelf)) is not None and session is not None:
-        shelves = {old: Shelf(before.epochs, before.fence), session: moved(before, session, grant.epochs)}
+    before = snapshot.get(shelf_key(challenge.binding.session), Shelf)
+    if before is not None and session is not None and session != challenge.binding.session:
+        shelves = {challenge.binding.session: Shelf(before.epochs, before.fence)}
+        if (before.epochs, before.fence) == (challenge.epochs, challenge.fence):  # what was revoked stays so
+            shelves[session] = moved(before, session, grant.epochs)
     if home is not None or "session" not in request.action.binds:
         shelves[home] = shelved(shelves.get(home) or snapshot.get(shelf_key(home), Shelf), grant, now)
     return tuple(snapshot.put(shelf_key(key), shelf, expires_at=_until(shelf, now)) for key, shelf in shelves.items())

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from stepup.changes import (
     ACTOR_EPOCH,
@@ -120,6 +121,9 @@ def _with_strength(proofs: Iterable[Proof], methods: Mapping[str, MethodInfo]) -
     ]
 
 
+SHELF_TRIES: Final = 4
+"""How many grants of a shelf are tried before proof is asked for anew."""
+
 # -- by a grant -------------------------------------------------------------------
 
 
@@ -144,19 +148,22 @@ def by_token(request: Request, grant: Grant | None, now: datetime) -> Candidate:
     return Candidate(None, found) if found else Candidate(grant, (), _to_judge(request, grant))
 
 
-def by_shelf(request: Request, shelf: Shelf | None, snapshot: Snapshot, now: datetime) -> Candidate:
-    """The first grant on the shelf that covers the call, newest first."""
+def by_shelf(
+    request: Request, shelf: Shelf | None, snapshot: Snapshot, now: datetime
+) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
+    """The grants on the shelf that cover the call, newest first; and why the others do not."""
     if request.rules.policy.token_required:
-        return Candidate(None, ("token_required",))
+        return (), ("token_required",)
+    found: list[Candidate] = []
     reasons: list[str] = []
     for grant in reversed(shelf.grants if shelf else ()):
-        if found := refusals(grant, request.binding, request.rules, now):
-            reasons.extend(found)
+        if why := refusals(grant, request.binding, request.rules, now):
+            reasons.extend(why)
         elif not _epochs_hold(grant, snapshot) or grant.fence != snapshot.version(FENCE):
             reasons.append("revoked")
         else:
-            return Candidate(grant, (), _to_judge(request, grant))
-    return Candidate(None, tuple(dict.fromkeys(reasons)) or ("no_grant",))
+            found.append(Candidate(grant, (), _to_judge(request, grant)))
+    return tuple(found[:SHELF_TRIES]), tuple(dict.fromkeys(reasons)) or ("no_grant",)
 
 
 def _to_judge(request: Request, grant: Grant) -> bool:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from stepup.binding import Binding
 from stepup.canonical import params_digest
-from stepup.context import NO_RISK, Context, Resource, RiskAssessment, clean_text
+from stepup.context import NO_RISK, Context, Resource, RiskAssessment, clean_text, require_context
 from stepup.decision import Decision, Detail, Outcome, Reason
 from stepup.errors import Code, InvalidInput
 from stepup.event import Event, EventType, event
@@ -118,8 +118,7 @@ def resolve(
         UnknownAction: if nobody registered the action.
         InvalidInput: for values the application got wrong.
     """
-    if not isinstance(context, Context):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
-        raise InvalidInput("context", f"must be a Context, not {type(context).__name__}")
+    require_context(context)
     if resource is not None and not isinstance(resource, Resource):  # pyright: ignore[reportUnnecessaryIsInstance] -- as above
         raise InvalidInput("resource", f"must be a Resource, not {type(resource).__name__}")
     action = registry.action(action_id)

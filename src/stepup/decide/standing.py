@@ -68,7 +68,7 @@ def check_standing(challenge: Challenge, request: Request, snapshot: Snapshot, n
     if snapshot.version(FENCE) != challenge.fence:
         return Refusal(Code.CHALLENGE_CLOSED, "fence")
     denied = refused_outright(request)
-    return Refusal(denied.code, denied.reasons[0].code) if denied else None
+    return None if denied is None else Refusal(denied.code, denied.reasons[0].code)
 
 
 def refs_now(challenge: Challenge, method: str, enrolled: Iterable[Factor], now: datetime) -> tuple[FactorRef, ...]:

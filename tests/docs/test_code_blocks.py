@@ -1,0 +1,320 @@
+"""The documentation keeps its word: its code runs, its links lead somewhere, its tables are those of the code."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import pytest
+
+import stepup
+from stepup import AsyncStepUp, Code, Limits, Policy, Risk, StepUp
+from stepup._sync import Factors
+from stepup.event import Event, EventType
+from stepup.policy import DEFAULT_POLICIES
+from stepup.requirement import ANY, STRONGEST
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+REFERENCE = DOCS / "reference"
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+IDS = [page.relative_to(ROOT).as_posix() for page in PAGES]
+NOT_RUN_LIMIT = 0
+"""How many Python blocks of the whole documentation are shown and not run. Raise it with a reason, or not at all."""
+
+FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<code>.*?)^```\s*$", re.M | re.S)
+LINK = re.compile(r"(?<!\!)\[[^\]\n]+\]\((?P<target>[^)\s]+)\)")
+HEADING = re.compile(r"^#{1,6} +(?P<text>.+?) *$", re.M)
+
+
+@dataclass(frozen=True)
+class Block:
+    """One fenced block: what its fence says, its code, and the line it starts on."""
+
+    info: str
+    code: str
+    line: int
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    text = page.read_text(encoding="utf-8")
+    for match in FENCE.finditer(text):
+        yield Block(match["info"].strip(), match["code"], text.count("\n", 0, match.start("code")) + 1)
+
+
+def prose(page: Path) -> str:
+    """The page without its fenced blocks."""
+    return FENCE.sub("", page.read_text(encoding="utf-8"))
+
+
+def run(page: Path) -> int:
+    """Run the Python blocks of *page* in one namespace, in order; the number that ran."""
+    name = page.relative_to(ROOT).as_posix()
+    namespace: dict[str, object] = {"__name__": "__docs__"}
+    ran = 0
+    for block in blocks(page):
+        if block.info != "python":
+            continue
+        source = "\n" * (block.line - 1) + block.code
+        exec(compile(source, name, "exec", dont_inherit=True), namespace)
+        ran += 1
+    return ran
+
+
+# -- the code -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_every_block_runs(page: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run(page)
+    capsys.readouterr()
+
+
+def test_blocks_are_python_or_something_that_is_not_run() -> None:
+    known = {"python", "python no-run", "console", "text", "json", "mermaid", "toml"}
+    for page in PAGES:
+        for block in blocks(page):
+            assert block.info in known, f"{page.name}:{block.line}: a fence says {block.info!r}"
+
+
+def test_blocks_that_are_not_run_are_counted() -> None:
+    unrun = [(page, block) for page in PAGES for block in blocks(page) if block.info == "python no-run"]
+    assert len(unrun) <= NOT_RUN_LIMIT
+    assert not [page for page, _ in unrun if page.name == "README.md" or "tutorial" in page.parts]
+
+
+def test_a_block_that_fails_is_noticed(tmp_path: Path) -> None:
+    page = ROOT / "docs" / "index.md"
+    broken = "```python\nassert 1 == 2\n```\n"
+    assert [block.code for block in [*_blocks_of(tmp_path, broken)]] == ["assert 1 == 2\n"]
+    assert page in PAGES
+
+
+def _blocks_of(folder: Path, text: str) -> Iterator[Block]:
+    page = folder / "page.md"
+    page.write_text(text, encoding="utf-8")
+    return blocks(page)
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", DOCS / "tutorial" / "first-gate.md"], ids=lambda page: page.name)
+def test_the_first_pages_show_code_that_runs(page: Path) -> None:
+    assert sum(block.info == "python" for block in blocks(page)) >= 2
+
+
+# -- the links --------------------------------------------------------------------
+
+
+def slug(heading: str) -> str:
+    """The anchor of a heading, as code hosts make it."""
+    text = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", heading).replace("`", "").lower()
+    return re.sub(r"[^\w\- ]", "", text).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_links_lead_somewhere(page: Path) -> None:
+    for match in LINK.finditer(prose(page)):
+        target = match["target"]
+        if target.startswith(("https://", "mailto:")):
+            continue
+        path, _, anchor = target.partition("#")
+        found = (page.parent / path).resolve() if path else page
+        assert found.exists(), f"{page.name} links to {target}"
+        assert found.is_relative_to(ROOT), f"{page.name} links out of the project: {target}"
+        if anchor:
+            anchors = {slug(one["text"]) for one in HEADING.finditer(prose(found))}
+            assert anchor in anchors, f"{page.name} links to {target}; there are {sorted(anchors)}"
+
+
+def test_every_page_can_be_reached_from_the_index() -> None:
+    seen: set[Path] = set()
+    todo = [DOCS / "index.md"]
+    while todo:
+        page = todo.pop()
+        if page in seen or page.suffix != ".md" or not page.is_relative_to(DOCS):
+            continue
+        seen.add(page)
+        for match in LINK.finditer(prose(page)):
+            path = match["target"].partition("#")[0]
+            if path and "://" not in path:
+                todo.append((page.parent / path).resolve())
+    assert seen == {page for page in PAGES if page.is_relative_to(DOCS)}
+
+
+# -- what is made up and where it is shown ----------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_people_live_at_example_domains(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    hosts = re.findall(r"[\w.+-]+@([\w-]+(?:\.[\w-]+)+)", text)
+    assert [host for host in hosts if not host.endswith(".example")] == []
+
+
+# -- tables -------------------------------------------------------------------------
+
+
+def rows(page: Path, first: str) -> list[list[str]]:
+    """The rows of the table of *page* whose header starts with *first*, without header and rule."""
+    found: list[list[str]] = []
+    inside = False
+    for line in page.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("|"):
+            if inside:
+                break
+            continue
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if not inside:
+            inside = cells[0] == first
+            continue
+        if not set("".join(cells)) <= set("-: "):
+            found.append(cells)
+    assert found, f"{page.name} has no table that starts with {first!r}"
+    return found
+
+
+def names(page: Path, first: str) -> list[str]:
+    """What the first column of that table names in backticks."""
+    return [cells[0].strip("`") for cells in rows(page, first)]
+
+
+def test_codes_lists_exactly_the_codes() -> None:
+    assert names(REFERENCE / "codes.md", "code") == [code.value for code in Code]
+
+
+def reasons_in_the_source() -> set[str]:
+    """Every reason the source can give: string literals in the places where reasons stand."""
+    found: set[str] = set()
+    for path in (ROOT / "src" / "stepup").rglob("*.py"):
+        if "testing" in path.parts or "terminal" in path.parts:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            found |= set(_reasons_of(node))
+    return {one for one in found if re.fullmatch(r"[a-z_]+", one)}
+
+
+def _reasons_of(node: ast.AST) -> Iterator[str]:
+    if not isinstance(node, ast.Call):
+        return
+    called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    places = {"Reason": (0,), "Refusal": (1,), "denied": (1,), "Blocked": (0,), "_reject": (3,), "_attempt": (3,)}
+    candidates = [node.args[place] for place in places.get(called, ()) if place < len(node.args)]
+    candidates += [word.value for word in node.keywords if word.arg == "reason"]
+    for one in candidates:
+        if isinstance(one, ast.Constant) and isinstance(one.value, str):
+            yield one.value
+
+
+def test_codes_lists_every_audit_reason() -> None:
+    listed = set(names(REFERENCE / "codes.md", "reason"))
+    assert reasons_in_the_source() - listed == set()
+    assert len(reasons_in_the_source()) > 20
+
+
+def test_events_lists_exactly_the_types_and_fields() -> None:
+    assert names(REFERENCE / "events.md", "type") == [kind.value for kind in EventType]
+    assert names(REFERENCE / "events.md", "field") == [one.name for one in fields(Event)]
+
+
+@pytest.mark.parametrize("face", [StepUp, AsyncStepUp])
+def test_configuration_lists_exactly_the_arguments(face: type) -> None:
+    arguments = [name for name in inspect.signature(face).parameters if name != "self"]
+    listed = names(REFERENCE / "configuration.md", "argument")
+    only_async = {"offload"}
+    assert [name for name in listed if name not in only_async] == [name for name in arguments if name not in only_async]
+    assert set(arguments) <= set(listed)
+
+
+def test_configuration_says_the_defaults() -> None:
+    said = {cells[0].strip("`"): cells[1].strip("`") for cells in rows(REFERENCE / "configuration.md", "argument")}
+    for name, parameter in inspect.signature(AsyncStepUp).parameters.items():
+        expected = "required" if parameter.default is inspect.Parameter.empty else repr(parameter.default)
+        assert said[name].replace('"', "'") == expected, name
+
+
+def test_api_lists_exactly_what_can_be_imported() -> None:
+    listed = [*names(REFERENCE / "api.md", "name"), *names(REFERENCE / "api.md", "function")]
+    assert sorted(listed) == sorted(stepup.__all__)
+
+
+def test_api_lists_every_method_of_a_gate() -> None:
+    listed = [name.partition("(")[0].rpartition(".")[2] for name in names(REFERENCE / "api.md", "method")]
+    gate = [name for name, value in vars(StepUp).items() if not name.startswith("_") and callable(value)]
+    factors = [name for name, value in vars(Factors).items() if name[0] != "_" and callable(value)]
+    assert listed == [*gate, *factors]
+
+
+# -- the default table --------------------------------------------------------------
+
+
+def seconds(value: int) -> str:
+    if not value:
+        return "never"
+    if value % 3600 == 0:
+        return f"{value // 3600} h"
+    return f"{value // 60} min" if value % 60 == 0 else f"{value} s"
+
+
+def default_table() -> list[list[str]]:
+    methods = {ANY: "any enrolled", STRONGEST: "strongest enrolled"}
+
+    def row(risk: Risk, policy: Policy) -> list[str]:
+        assert isinstance(policy.methods, type(ANY))
+        return [
+            f"{int(risk)} {risk.name.lower()}",
+            seconds(policy.session_window),
+            seconds(max(policy.session_window, policy.session_window_trusted)),
+            methods[policy.methods],
+            seconds(policy.grant_ttl),
+            {None: "many", 1: "one"}[policy.uses],
+            "yes" if policy.token_required else "no",
+        ]
+
+    return [row(risk, policy) for risk, policy in DEFAULT_POLICIES.items()]
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", REFERENCE / "policy.md"], ids=lambda page: page.name)
+def test_the_default_table_is_that_of_the_code(page: Path) -> None:
+    assert rows(page, "level") == default_table()
+
+
+def shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    if isinstance(value, frozenset):
+        return "empty" if not value else ", ".join(sorted(map(str, value)))
+    return "strongest" if value is STRONGEST else str(value)
+
+
+def defaults_of(kind: type, page: Path, first: str) -> None:
+    said: Mapping[str, str] = {cells[0].strip("`"): cells[1].strip("`") for cells in rows(page, first)}
+    made = kind()
+    assert said == {one.name: shown(getattr(made, one.name)) for one in fields(kind)}
+
+
+def test_the_policy_fields_have_the_defaults_said() -> None:
+    defaults_of(Policy, REFERENCE / "policy.md", "policy field")
+
+
+def test_the_limits_have_the_defaults_said() -> None:
+    defaults_of(Limits, REFERENCE / "policy.md", "limit")
+
+
+def test_token_lists_exactly_the_claims() -> None:
+    page = REFERENCE / "token.md"
+    namespace: dict[str, object] = {}
+    for block in blocks(page):
+        if block.info == "python":
+            exec(compile(block.code, page.name, "exec", dont_inherit=True), namespace)
+    claims = namespace["claims"]
+    assert isinstance(claims, dict)
+    own = claims.pop("stepup")
+    assert names(page, "claim") == [*claims, "act", "stepup"]
+    assert names(page, "inside `stepup`") == [*own]
