@@ -67,7 +67,12 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "_config": (*ENGINE, "_observe"),
     "_sync": FACE,
     "_async": FACE,
-    "terminal": (*FACE, "_sync"),
+    "terminal": (*FACE, "_sync", "terminal"),
+    # policies from files, and advice about them
+    "_policy_data": VALUES,
+    "_policy_models": (*VALUES, "_policy_data"),
+    "policy_file": (*VALUES, "_policy_data", "_policy_models"),
+    "lint": VALUES,
     # adapters: values only; never the engine, never decisions
     "stores": (*VALUES, "changes", "stores"),
     "verifiers": (*PORTS, "verifiers"),
@@ -84,7 +89,7 @@ FOR_TYPES_ONLY: Mapping[str, tuple[str, ...]] = {"errors": ("decision",), "store
 THIRD_PARTY: Mapping[str, tuple[str, ...]] = {
     "keys": ("cryptography",),
     "verifiers": ("argon2", "cryptography", "pyotp"),
-    "policy_file": ("pydantic",),
+    "_policy_models": ("pydantic",),
     "codec": ("pydantic",),
     "testing": ("pytest",),
 }

@@ -307,7 +307,8 @@ class AsyncStepUp:
         """End one grant, everything of this session (on sign-out), or everything of the person.
 
         When it has returned, nothing that it ended can be used, wherever it is presented. Returns whether
-        there was something to end.
+        there was something to end. Ending a grant from another session than its own leaves the freshness that
+        its proof gave that session at levels 1 and 2; ``session=True`` and ``everything=True`` end that too.
 
         Raises:
             InvalidInput: unless exactly one is asked for.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from datetime import date, time
 from pathlib import Path
@@ -30,8 +31,8 @@ def quoted(where: Where) -> str:
         if isinstance(part, int):
             path += f"[{part}]"
         else:
-            path += "." * bool(path) + (part if _BARE.fullmatch(part) else json.dumps(part[:80]))
-    return path or "the file"
+            path += "." * bool(path) + (part[:80] if _BARE.fullmatch(part) else json.dumps(part[:80]))
+    return path or "top level"
 
 
 def read(file: Path) -> str:
@@ -81,7 +82,7 @@ class _Pairs(dict[str, object]):
 
     def __init__(self, pairs: list[tuple[str, object]]) -> None:
         super().__init__(pairs)
-        self.twice = sorted({key for index, (key, _) in enumerate(pairs) if key in {one for one, _ in pairs[:index]}})
+        self.twice = [key for key, times in Counter(key for key, _ in pairs).items() if times > 1]
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -48,7 +48,7 @@ class _Label(TypedDict):
 class ActionKeys(_Label, total=False):
     """A table under ``actions``: what ``Action`` takes, but for its functions."""
 
-    risk: Level | Literal[1, 2, 3, 4]
+    risk: Level | int
     description: str
     methods: object
     policy: str
@@ -66,11 +66,13 @@ class FileKeys(TypedDict, total=False):
     actions: dict[str, ActionKeys]
 
 
+_LISTED: Final = 20
 _BINDS: Final = "device, organization, params, resource, session"
 _A_LIMIT: Final = 'a whole number, or "unlimited"'
 _A_NUMBER: Final = "a whole number"
 _A_TEXT: Final = "text"
 _A_SWITCH: Final = "true or false"
+RISK: Final = "one of low, medium, high, critical, or 1 to 4"
 _EXPECTED: Final = {
     "base": "one of low, medium, high, critical",
     "session_window": _A_NUMBER,
@@ -85,7 +87,7 @@ _EXPECTED: Final = {
     "min_strength": _A_NUMBER,
     "remember": _A_SWITCH,
     "label": _A_TEXT,
-    "risk": "one of low, medium, high, critical, or 1 to 4",
+    "risk": RISK,
     "description": _A_TEXT,
     "policy": "the name of a policy in this file",
     "binds": f"a list of {_BINDS}",
@@ -118,7 +120,8 @@ def listed(source: str, problems: Sequence[str]) -> str:
     """One message for all of *problems*."""
     if len(problems) == 1:
         return f"{source}: {problems[0]}"
-    return "\n- ".join([f"{source} has {len(problems)} mistakes:", *problems])
+    more = [f"and {len(problems) - _LISTED} more"] if len(problems) > _LISTED else []
+    return "\n- ".join([f"{source} has {len(problems)} mistakes:", *problems[:_LISTED], *more])
 
 
 @functools.cache
@@ -144,7 +147,8 @@ def _problem(where: Where, kind: str) -> str:
     if kind == "extra_forbidden":
         shape = {"policies": PolicyKeys, "actions": ActionKeys}.get(str(table), FileKeys)
         allowed = sorted(get_type_hints(shape))
-        close = difflib.get_close_matches(str(where[-1]), allowed, n=1)
+        last = str([*where][-1])
+        close = difflib.get_close_matches(last[:80], allowed, n=1)
         meant = f" Did you mean {close[0]!r}?" if close else ""
         return f"{quoted(where)}: unknown key.{meant} Allowed: {', '.join(allowed)}."
     if kind == "missing":

@@ -139,13 +139,13 @@ class Challenge:
 
 
 def observed(challenge: Challenge, open_ids: frozenset[str], now: datetime) -> Challenge:
-    """The challenge as it stands at *now*: expired by the clock, superseded if no longer listed as open."""
+    """The challenge as it stands at *now*: superseded if another took its slot, expired by the clock."""
     if challenge.state is not State.OPEN:
         return challenge
-    if now >= challenge.expires_at:
-        return replace(challenge, state=TRANSITIONS[State.OPEN, Input.EXPIRE])
     if challenge.id not in open_ids:
         return replace(challenge, state=TRANSITIONS[State.OPEN, Input.SUPERSEDE])
+    if now >= challenge.expires_at:
+        return replace(challenge, state=TRANSITIONS[State.OPEN, Input.EXPIRE])
     return challenge
 
 

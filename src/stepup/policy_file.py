@@ -39,7 +39,8 @@ from types import MappingProxyType
 from typing import Final, Literal, Never, cast
 
 from ._policy_data import Where, parsed, plain, quoted, read
-from ._policy_models import ActionKeys, PolicyKeys, checked, listed
+from ._policy_models import RISK, ActionKeys, PolicyKeys, checked, listed
+from .context import require_text
 from .errors import ConfigurationError, StepUpError
 from .policy import BINDS, DEFAULT_POLICIES, Action, Describe, Escalate, Policy, Risk
 from .requirement import Requirement, all_of, any_of, coerce, method
@@ -96,7 +97,7 @@ def loads(text: str, *, format: Format, hooks: Hooks | None = None) -> PolicyFil
     """
     if format not in _FORMATS.values():
         raise ConfigurationError(f"format= must be 'toml' or 'json', not {format!r}.")
-    return _made(parsed(text, format, "policies"), hooks, "policies")
+    return _made(parsed(text, format, "policy text"), hooks, "policy text")
 
 
 def from_mapping(data: Mapping[str, object], *, hooks: Hooks | None = None) -> PolicyFile:
@@ -105,7 +106,7 @@ def from_mapping(data: Mapping[str, object], *, hooks: Hooks | None = None) -> P
     Raises:
         ConfigurationError: as ``load``.
     """
-    return _made(data, hooks, "policies")
+    return _made(data, hooks, "policy mapping")
 
 
 def _made(data: object, hooks: Hooks | None, source: str) -> PolicyFile:
@@ -143,6 +144,10 @@ def _base(
 def _policy(base: Policy, keys: PolicyKeys, where: Where, problems: list[str]) -> Policy | None:
     """*base* with *keys* in place of its own values; None, and a problem more, where that is no policy."""
     found = len(problems)
+    try:
+        require_text("the name", where[-1], limit=64)
+    except StepUpError as error:
+        problems.append(f"{quoted(where)}: {error}")
     changes = {key: None if value == UNLIMITED else value for key, value in keys.items() if key != "base"}
     if "methods" in keys:
         changes["methods"] = _requirement(keys["methods"], (*where, "methods"), problems)
@@ -151,8 +156,8 @@ def _policy(base: Policy, keys: PolicyKeys, where: Where, problems: list[str]) -
     try:
         return replace(base, **cast("dict[str, Never]", changes))  # each was checked under its own name
     except StepUpError as error:
-        text, place = str(error), quoted(where)
-        problems.append(f"{place}{text[6:]}" if text.startswith("Policy.") else f"{place}: {text}")
+        name, _, problem = str(error).partition(" ")  # "Policy.uses must be ..."
+        problems.append(f"{quoted((*where, name.removeprefix('Policy.')))}: {problem}")
         return None
 
 
@@ -168,7 +173,9 @@ def _action(
     policy, risk = keys.get("policy"), keys.get("risk", Risk.HIGH)
     if policy is not None and policy not in named:
         allowed = f"Allowed: {', '.join(sorted(named))}" if named else "The file has none; levels follow from risk"
-        problems.append(f"{quoted((*where, 'policy'))}: there is no named policy {policy!r}. {allowed}.")
+        problems.append(f"{quoted((*where, 'policy'))}: there is no named policy {policy[:80]!r}. {allowed}.")
+    if isinstance(risk, int) and not Risk.LOW <= risk <= Risk.CRITICAL:
+        problems.append(f"{quoted((*where, 'risk'))}: must be {RISK}.")
     if "binds" in keys and "unbinds" in keys:
         problems.append(f"{quoted(where)}: binds and unbinds exclude each other. Remove one of them.")
     methods = _requirement(keys["methods"], (*where, "methods"), problems) if "methods" in keys else None
@@ -221,7 +228,7 @@ def _table(value: dict[str, object], where: Where, problems: list[str]) -> Requi
         return None
     name, age = value.get("method"), value.get("max_age")
     if not {"method"} <= value.keys() <= {"method", "max_age"}:
-        problems.append(f"{quoted(where)}: has the keys {sorted(value)}. Allowed: {_A_REQUIREMENT}.")
+        problems.append(f"{quoted(where)}: no requirement has these keys. Allowed: {_A_REQUIREMENT}.")
     elif not isinstance(name, str) or name in {"any", "strongest"}:
         problems.append(f"{quoted((*where, 'method'))}: must be the name of one method.")
     elif "max_age" in value and type(age) is not int:

@@ -8,7 +8,7 @@ sends per action             3 in 10 min, 60 s apart time
 failures per factor          10, then locked 15 min  a success with that factor; 24 h; unlock
 delay before the next try    5 s after the 5th, ...  as above
 consecutive failures, factor 100, then disabled      a success with it; unlock; enrolling anew
-guess points per year        90 (totp 2, mail 1)     success: those of its own challenge; unlock
+guess points per year        90 (totp 2, mail 1)     success: its own challenge's, same factor; unlock
 ============================ ======================= ======================================
 
 Failures are counted *up front*, in the batch that reserves the attempt, and taken back by success: a
@@ -17,8 +17,8 @@ The guess budget bounds guessing six-digit codes at 1e-4 a year whatever the win
 two live TOTP codes, or 90 against one mailed code.
 
 Counters are keyed by the person and the factor, never by address or network: nobody without a live
-session can lock anybody out. A trusted device has a window of its own, so that somebody guessing from
-elsewhere does not lock out the owner. All functions are pure.
+session can lock anybody out. A trusted device is judged by a window of its own, so that somebody guessing
+from elsewhere does not lock out the owner; what fails there counts in the general window too. All functions are pure.
 """
 
 from __future__ import annotations
@@ -26,10 +26,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from .errors import ConfigurationError
 
-YEAR = timedelta(days=365)
+YEAR: Final = timedelta(days=365)
+KEPT: Final = timedelta(hours=24)
+MAX_ENDED: Final = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +88,10 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """Points spent on guesses in one challenge."""
+    """Points spent on guesses in one challenge, against the same factors."""
 
     challenge_id: str
+    factors: tuple[str, ...]
     at: datetime
     points: int
 
@@ -142,11 +146,15 @@ def open_ids(throttle: Throttle) -> frozenset[str]:
 
 
 def opening(throttle: Throttle, one: OpenChallenge, limits: Limits, now: datetime) -> Throttle | Blocked:
-    """With one more open challenge; the one in the same slot is superseded."""
-    live = tuple(other for other in throttle.open if other.expires_at > now and other.slot != one.slot)
+    """With one more open challenge; the one in the same slot is superseded.
+
+    Those that have expired stay listed for a day, so that what expired is not taken for superseded.
+    """
+    live = [other for other in throttle.open if other.expires_at > now and other.slot != one.slot]
     if len(live) >= limits.open_challenges:
         return Blocked("open", min(other.expires_at for other in live))
-    return replace(throttle, open=(*live, one))
+    ended = [other for other in throttle.open if now - KEPT < other.expires_at <= now]
+    return replace(throttle, open=(*ended[-MAX_ENDED:], *live, one))
 
 
 def closing(throttle: Throttle, challenge_id: str) -> Throttle:
@@ -200,17 +208,20 @@ def counting(throttle: Throttle, trial: Trial, limits: Limits, now: datetime) ->
         window = _window_key(factor, trial)
         for key in dict.fromkeys((factor, window)):
             before = counts.get(key, Count())
-            counts[key] = _failed(before, limits, now, total=key == factor, window=key == window)
+            counts[key] = _failed(before, limits, now, total=key == factor)
     guesses = _live_guesses(throttle, now)
     if trial.points:
-        earlier = sum(guess.points for guess in guesses if guess.challenge_id == trial.challenge_id)
-        others = tuple(guess for guess in guesses if guess.challenge_id != trial.challenge_id)
-        guesses = (*others, Guess(trial.challenge_id, now, earlier + trial.points))
+        same = [
+            guess for guess in guesses if (guess.challenge_id, guess.factors) == (trial.challenge_id, trial.factors)
+        ]
+        others = tuple(guess for guess in guesses if guess not in same)
+        points = trial.points + sum(guess.points for guess in same)
+        guesses = (*others, Guess(trial.challenge_id, trial.factors, now, points))
     return replace(throttle, counts=_pruned(counts, limits, now), guesses=guesses)
 
 
 def succeeded(throttle: Throttle, trial: Trial, factor: str | None) -> Throttle:
-    """After success with *factor*: its failures are forgiven, and the guesses of this challenge.
+    """After success with *factor*: its failures are forgiven, and the guesses made at it in this challenge.
 
     The other factors the answer was held against lose only the failure that this very try had cost them,
     and success from a trusted device leaves the general window of the factor as it is.
@@ -222,12 +233,11 @@ def succeeded(throttle: Throttle, trial: Trial, factor: str | None) -> Throttle:
             before = counts.pop(key, None)
             if before is None or (tried == factor and key == window):
                 continue
-            counts[key] = replace(
-                before,
-                failures=max(0, before.failures - (key == window)),
-                total=0 if tried == factor else max(0, before.total - (key == tried)),
-            )
-    guesses = tuple(guess for guess in throttle.guesses if guess.challenge_id != trial.challenge_id)
+            total = 0 if tried == factor else max(0, before.total - (key == tried))
+            counts[key] = replace(before, failures=max(0, before.failures - 1), total=total)
+    guesses = tuple(
+        guess for guess in throttle.guesses if guess.challenge_id != trial.challenge_id or factor not in guess.factors
+    )
     return replace(throttle, counts=counts, guesses=guesses)
 
 
@@ -257,16 +267,11 @@ def _window_key(factor: str, trial: Trial) -> str:
     return f"{factor}@{trial.trusted_device}" if trial.trusted_device else factor
 
 
-def _failed(count: Count, limits: Limits, now: datetime, *, total: bool, window: bool) -> Count:
+def _failed(count: Count, limits: Limits, now: datetime, *, total: bool) -> Count:
     stale = count.last_at is not None and now - count.last_at > timedelta(seconds=limits.forget_after)
-    failures = (0 if stale else count.failures) + window
-    wait = limits.wait(failures) if window else 0
-    return Count(
-        failures=failures,
-        total=count.total + total,
-        last_at=now,
-        locked_until=now + timedelta(seconds=wait) if wait else None if window else count.locked_until,
-    )
+    failures = 1 if stale else count.failures + 1
+    wait = limits.wait(failures)
+    return Count(failures, count.total + total, now, now + timedelta(seconds=wait) if wait else None)
 
 
 def _pruned(counts: dict[str, Count], limits: Limits, now: datetime) -> dict[str, Count]:

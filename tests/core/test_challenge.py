@@ -117,7 +117,7 @@ def test_expiry_to_the_second(at: float, state: State) -> None:
 def test_not_being_listed_is_being_superseded(open_ids: frozenset[str]) -> None:
     """A newer challenge for the same binding took the slot, so this one is over."""
     assert observed(CHALLENGE, open_ids, NOW).state is State.SUPERSEDED
-    assert observed(CHALLENGE, open_ids, NOW + seconds(300)).state is State.EXPIRED
+    assert observed(CHALLENGE, open_ids, NOW + seconds(300)).state is State.SUPERSEDED
 
 
 @pytest.mark.parametrize("state", [state for state in State if state is not State.OPEN])
@@ -196,6 +196,23 @@ def test_parts_add_up() -> None:
     assert done is not None
     assert (done.state, done.grant_id) == (State.VERIFIED, "grant_1")
     assert [one.method for one in done.proofs] == ["password", "totp"]
+
+
+@pytest.mark.requirement("C-07")
+def test_a_right_part_costs_no_answer_and_gives_none_back() -> None:
+    """Proving one part, as often as one likes, neither uses up the answers nor forgives a wrong one."""
+    challenge = replace(CHALLENGE, attempts=3)
+    for _ in range(9):
+        reserved = reserve(challenge)
+        assert reserved is not None
+        part = prove(reserved, proof("password"), complete=False)
+        assert part is not None
+        challenge = part
+
+    assert challenge.attempts == 3
+    none_reserved = prove(CHALLENGE, proof(), complete=False)
+    assert none_reserved is not None
+    assert none_reserved.attempts == 0
 
 
 @pytest.mark.requirement("G-11")

@@ -281,3 +281,11 @@ def test_the_newest_proof_of_each_method() -> None:
 def test_a_time_of_a_proof_can_be_read_back() -> None:
     """Proofs keep fractions of seconds."""
     assert Proof("totp", NOW + seconds(0.5)).at == datetime(2026, 6, 11, 18, 3, 0, 500000, tzinfo=UTC)
+
+
+@pytest.mark.xfail(reason="clean_text() keeps U+2028 and U+2029, at which many readers break lines")
+@pytest.mark.requirement("D-04")
+@pytest.mark.parametrize("breaker", ["\u2028", "\u2029"])
+def test_no_line_break_of_any_kind_survives(breaker: str) -> None:
+    """Text from outside is one line for every reader."""
+    assert len(clean_text(f"Safari{breaker}ok allowed").splitlines()) == 1

@@ -26,11 +26,15 @@ DECISION = Decision(
 
 
 @pytest.mark.parametrize(
-    ("outcome", "truth"), [(Outcome.ALLOWED, True), (Outcome.STEP_UP_REQUIRED, False), (Outcome.DENIED, False)]
+    ("outcome", "allowed"), [(Outcome.ALLOWED, True), (Outcome.STEP_UP_REQUIRED, False), (Outcome.DENIED, False)]
 )
-def test_only_allowed_is_true(outcome: Outcome, truth: bool) -> None:
-    """A decision in an if does what it reads like."""
-    assert bool(replace(DECISION, outcome=outcome)) is truth
+def test_a_decision_says_whether_it_allows(outcome: Outcome, allowed: bool) -> None:
+    """Of the three outcomes one allows; a decision itself is neither true nor false, so no ``if`` can misread it."""
+    decision = replace(DECISION, outcome=outcome)
+
+    assert decision.allowed is allowed
+    with pytest.raises(TypeError, match=r"no truth value"):
+        bool(decision)
     assert len(Outcome) == 3
 
 

@@ -25,7 +25,7 @@ from stepup.policy import (
     Rules,
     stricter,
 )
-from stepup.requirement import ANY, STRONGEST, Holding, Method, Requirement, all_of, any_of, met, method, names
+from stepup.requirement import ANY, STRONGEST, Holding, Method, Requirement, all_of, any_of, met, method
 
 METHODS = {"passkey": 50, "totp": 30, "password": 20, "email_code": 10, "recovery_code": 30}
 

@@ -15,6 +15,7 @@ import pytest
 import stepup
 from stepup import AsyncStepUp, Code, Limits, Policy, Risk, StepUp
 from stepup._sync import Factors
+from stepup.challenge import State
 from stepup.event import Event, EventType
 from stepup.policy import DEFAULT_POLICIES
 from stepup.requirement import ANY, STRONGEST
@@ -76,6 +77,18 @@ def test_every_block_runs(page: Path, capsys: pytest.CaptureFixture[str], monkey
         warnings.simplefilter("error")
         run(page)
     capsys.readouterr()
+
+
+@pytest.mark.parametrize("name", ["write-a-verifier.md", "test-your-application.md"])
+def test_tests_that_are_shown_pass(name: str, pytester: pytest.Pytester) -> None:
+    """Pages that show pytest tests are run by pytest, too."""
+    page = DOCS / "how-to" / name
+    code = "\n\n".join(block.code for block in blocks(page) if block.info == "python")
+    pytester.makepyfile(test_page=code)
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+    outcome = result.parseoutcomes()
+    assert outcome.get("passed", 0) >= 1
+    assert not set(outcome) - {"passed", "skipped"}
 
 
 def test_blocks_are_python_or_something_that_is_not_run() -> None:
@@ -191,23 +204,53 @@ def test_codes_lists_exactly_the_codes() -> None:
 
 def reasons_in_the_source() -> set[str]:
     """Every reason the source can give: string literals in the places where reasons stand."""
-    found: set[str] = set()
+    found: set[str] = set(MISMATCHES)
     for path in (ROOT / "src" / "stepup").rglob("*.py"):
-        if "testing" in path.parts or "terminal" in path.parts:
-            continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            found |= set(_reasons_of(node))
+        if "testing" not in path.parts and "terminal" not in path.parts:
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                found |= set(_reasons_of(node))
+    found |= {f"challenge_{state.value}" for state in State if state is not State.OPEN}
     return {one for one in found if re.fullmatch(r"[a-z_]+", one)}
 
 
+MISMATCHES = ("actor", "tenant", "on_behalf_of", "action", "session", "device", "organization", "resource", "params")
+"""What ``Binding.mismatches`` can answer."""
+
+PLACES: Mapping[str, int] = {
+    "Reason": 0,
+    "Blocked": 0,
+    "Refusal": 1,
+    "denied": 1,
+    "Candidate": 1,
+    "Findings": 1,
+    "_refusal": 2,
+    "_attempt": 3,
+    "_reject": 3,
+}
+"""Which argument of a call is a reason."""
+
+REASONED = {"acceptable", "standing", "lost_because", "_overtaken", "refusals", "by_shelf", "_unusable"}
+"""Functions of which every text they make is a reason (``_unusable``: a status, listed with the reasons it shares)."""
+
+STATUSES = {"unreadable", "quarantined", "narrowed"}
+
+
 def _reasons_of(node: ast.AST) -> Iterator[str]:
-    if not isinstance(node, ast.Call):
-        return
-    called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-    places = {"Reason": (0,), "Refusal": (1,), "denied": (1,), "Blocked": (0,), "_reject": (3,), "_attempt": (3,)}
-    candidates = [node.args[place] for place in places.get(called, ()) if place < len(node.args)]
-    candidates += [word.value for word in node.keywords if word.arg == "reason"]
-    for one in candidates:
+    if isinstance(node, ast.FunctionDef) and node.name in REASONED:
+        body = node.body[1:]  # without the docstring
+        yield from (text for part in body for text in _texts(part) if text not in STATUSES | set(MISMATCHES))
+    if isinstance(node, ast.Call):
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        place = PLACES.get(called)
+        if place is not None and place < len(node.args):
+            yield from _texts(node.args[place])
+        for word in node.keywords:
+            if word.arg == "reason":
+                yield from _texts(word.value)
+
+
+def _texts(node: ast.AST) -> Iterator[str]:
+    for one in ast.walk(node):
         if isinstance(one, ast.Constant) and isinstance(one.value, str):
             yield one.value
 

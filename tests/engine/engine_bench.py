@@ -221,7 +221,7 @@ class World:
             )
         except StepUpError:
             return False
-        assert passed.decision
+        assert passed.decision.allowed
         return True
 
     def events(self, who: Actor = ACTOR) -> list[Event]:
@@ -271,3 +271,68 @@ def outcome(call: Callable[[], T]) -> T | StepUpError:
         return call()
     except StepUpError as error:
         return error
+
+
+# -- real methods ---------------------------------------------------------------
+
+TOTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+PASSWORD = "correct horse battery staple"
+
+
+def code(secret: str, at: datetime) -> str:
+    """What an authenticator app shows at *at*."""
+    import pyotp
+
+    return pyotp.TOTP(secret).at(at)
+
+
+def right_password(actor: Actor, password: str) -> bool:
+    """The application's own check."""
+    return password == PASSWORD
+
+
+def enrolled_totp(here: World, who: Context) -> str:
+    """Enrol an authenticator under a password step-up and wait until it counts; the secret."""
+    from stepup.decide.enrol import ADD
+
+    here.prove(ADD, who, "password", PASSWORD, resource=Resource("factors", who.actor.id), params={"method": "totp"})
+    made = here.gate.factors.enrol_totp(who)
+    assert here.gate.factors.confirm_totp(who, made.factor_id, code(made.secret, here.now))
+    here.clock.advance(timedelta(hours=25))
+    return made.secret
+
+
+def recovery_codes(here: World, who: Context, secret: str) -> tuple[str, ...]:
+    """A set of recovery codes for the authenticator behind *secret*."""
+    from stepup.decide.enrol import ADD
+
+    here.clock.advance(60)
+    here.prove(
+        ADD,
+        who,
+        "totp",
+        code(secret, here.now),
+        resource=Resource("factors", who.actor.id),
+        params={"method": "recovery_code"},
+    )
+    return here.gate.factors.new_recovery_codes(who)
+
+
+def real_world(face: str = "sync", **settings: Any) -> World:
+    """A gate with a real password, authenticator, mailed code and recovery codes."""
+    from stepup.verifiers import TOTP, EmailCode, Password, RecoveryCode
+
+    outbox = Outbox(sender="no-reply@northstar.example")
+    verifiers = [Password(check=right_password), TOTP(), EmailCode(mailer=outbox), RecoveryCode()]
+    return world(face=face, verifiers=verifiers, outbox=outbox, **{"actions": REAL_ACTIONS, **settings})
+
+
+REAL_ACTIONS = (
+    Action("org.delete", "Delete organization", risk=4),  # type: ignore[arg-type]
+    Action("member.role", "Change role", risk=3),  # type: ignore[arg-type]
+    Action("member.remove", "Remove member", risk=2),  # type: ignore[arg-type]
+    Action("by.any", "By anything", policy=Policy(methods="any")),  # type: ignore[arg-type]
+    Action("by.mail", "By mail", methods="email_code"),  # type: ignore[arg-type]
+    Action("by.both", "By both", policy=Policy(methods=all_of("password", "totp"))),
+    Action("crit.recovery", "Critical, recovery named", risk=4, methods=("totp", "recovery_code")),  # type: ignore[arg-type]
+)

@@ -189,4 +189,4 @@ def test_checking_writes_nothing(face: str) -> None:
     for _ in range(100):
         assert here.store.during(lambda: here.gate.check("org.delete", CONTEXT, resource=ORG, token=token)) == ["load"]
     assert here.allows("org.delete", token=token)
-    assert not here.gate.check("org.delete", CONTEXT, resource=ORG, token=token)
+    assert not here.gate.check("org.delete", CONTEXT, resource=ORG, token=token).allowed

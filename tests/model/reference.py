@@ -13,18 +13,18 @@ WAITS = (0, 0, 0, 5, 15, 900, 1800)  # seconds after so many failures in a row
 Who = tuple[str, str]
 Call = tuple[str, str, int]
 Entry = dict[str, Any]
-FRESH = {1: (1800, 43200), 2: (300, 1800), 3: (0, 0), 4: (0, 0)}  # by level: everywhere, on a trusted device
-ROW = ("level", "needs", "life", "uses", "token", "group")
+FRESH = {"low": (1800, 43200), "medium": (300, 1800), "never": (0, 0)}  # everywhere, on a trusted device
+ROW = ("fresh", "needs", "life", "uses", "token", "group")
 ACTIONS: dict[str, Entry] = {
-    "note.read": dict(zip(ROW, (1, "any", 600, None, False, None), strict=True)),
-    "member.remove": dict(zip(ROW, (2, "any", 600, None, False, None), strict=True)),
-    "key.rotate": dict(zip(ROW, (3, "strongest", 300, None, False, None), strict=True)),
-    "organization.delete": dict(zip(ROW, (4, [{"totp"}, {"email_code"}], 120, 1, True, None), strict=True)),
-    "voucher.print": dict(zip(ROW, (3, [{"password"}, {"email_code"}], 300, 3, False, None), strict=True)),
-    "payout.once": dict(zip(ROW, (3, [{"password"}], 300, 1, False, None), strict=True)),
-    "data.export": dict(zip(ROW, (3, [{"password", "totp"}], 300, None, False, None), strict=True)),
-    "sudo.strong": dict(zip(ROW, (3, "strongest", 300, None, False, "sudo"), strict=True)),
-    "sudo.weak": dict(zip(ROW, (2, "any", 600, None, False, "sudo"), strict=True)),
+    "note.read": dict(zip(ROW, ("low", "any", 600, None, False, None), strict=True)),
+    "member.remove": dict(zip(ROW, ("medium", "any", 600, None, False, None), strict=True)),
+    "key.rotate": dict(zip(ROW, ("never", "strongest", 300, None, False, None), strict=True)),
+    "organization.delete": dict(zip(ROW, ("never", [{"totp"}, {"email_code"}], 120, 1, True, None), strict=True)),
+    "voucher.print": dict(zip(ROW, ("never", [{"password"}, {"email_code"}], 300, 3, False, None), strict=True)),
+    "payout.once": dict(zip(ROW, ("never", [{"password"}], 300, 1, False, None), strict=True)),
+    "data.export": dict(zip(ROW, ("never", [{"password", "totp"}], 300, None, False, None), strict=True)),
+    "sudo.strong": dict(zip(ROW, ("never", "strongest", 300, None, False, "sudo"), strict=True)),
+    "sudo.weak": dict(zip(ROW, ("never", "any", 600, None, False, "sudo"), strict=True)),
 }
 
 
@@ -132,7 +132,7 @@ class Model:
         """None where the session is fresh enough; else the grants that open the call, with a token at most that one."""
         rule, (tag, proofs) = ACTIONS[call[0]], self.proofs.get(who, (None, {}))
         times = [self.login.get(who, -YEAR), *(proofs.values() if tag == self.epochs(who) and token is None else ())]
-        if any(self.now - at < FRESH[rule["level"]][trusted] for at in times):
+        if any(self.now - at < FRESH[rule["fresh"]][trusted] for at in times):
             return None
         if token is None:
             return [] if rule["token"] else [n for n, g in self.grants.items() if self.opens(g, who, call)]

@@ -95,7 +95,13 @@ def actions() -> list[Action]:
         Action("payout.once", "Pay", risk=Risk.HIGH, policy=Policy(methods=any_of("password"), uses=1)),
         Action("data.export", "Export", risk=Risk.HIGH, methods=both),
         Action("sudo.strong", "Change a setting", risk=Risk.HIGH, group="sudo"),
-        Action("sudo.weak", "Look at a setting", risk=Risk.MEDIUM, group="sudo"),
+        Action(
+            "sudo.weak",
+            "Look at a setting",
+            risk=Risk.MEDIUM,
+            policy=Policy(methods="any", grant_ttl=600),
+            group="sudo",
+        ),
     ]
 
 
@@ -406,8 +412,7 @@ class GateMachine(RuleBasedStateMachine):
         if found is None:
             assert self.model.now >= c["ends"] + 86400, "only a challenge that was purged is not found"
             return
-        state = self.model.state(c)
-        assert found.state.value in ({state, "expired"} if state == "superseded" else {state})
+        assert found.state.value == self.model.state(c)
         assert found.attempts == c["tries"]
         stranger = next(who for who in WHO if who != c["who"])
         assert self.gate.challenge(self.ids[number], self.context(stranger)) is None
@@ -502,7 +507,14 @@ class GateMachine(RuleBasedStateMachine):
 
     # -- ending it
 
-    @rule(token=tokens, who=whos, own=st.sampled_from([True, True, False]))
+    def use_at_once(self, minted: list[tuple[int, str]]) -> None:
+        """What was just ended is asked for in the same moment, by its token and without."""
+        for number, text in minted:
+            g = self.model.grants[number]
+            self.required(g["who"], g["call"])
+            self.required(g["who"], g["call"], text, number)
+
+    @rule(token=tokens, who=whos, own=st.sampled_from([True, False, False]))
     def revoke_grant(self, token: tuple[int, str], who: Who, own: bool) -> None:
         """One grant ends, at the wish of its own person from any session, of nobody else."""
         g = self.model.grants[token[0]]
@@ -510,17 +522,20 @@ class GateMachine(RuleBasedStateMachine):
         grant_id = next(found for found, number in self.grant_ids.items() if number == token[0])
         self.gate.revoke(self.context(who), grant=grant_id)
         g["revoked"] = g["revoked"] or who[0] == g["who"][0]
+        self.use_at_once([token])
 
-    @rule(who=whos)
-    def revoke_session(self, who: Who) -> None:
+    @rule(token=tokens)
+    def revoke_session(self, token: tuple[int, str]) -> None:
+        who = self.model.grants[token[0]]["who"]
         assert self.gate.revoke(self.context(who), session=True)
         self.model.epoch[who] += 1
+        self.use_at_once([token])
 
-    @rule(who=whos)
-    @precondition(lambda self: self.model.grants)
-    def revoke_everything(self, who: Who) -> None:
+    @rule(token=tokens, who=whos)
+    def revoke_everything(self, token: tuple[int, str], who: Who) -> None:
         assert self.gate.revoke(self.context(who), everything=True)
         self.model.epoch[who[0]] += 1
+        self.use_at_once([token])
 
     @rule(target=whos, who=whos)
     def rotated(self, who: Who) -> Any:

@@ -148,8 +148,6 @@ async def _try_shelf(core: Core, asking: Asking, candidate: pure.Candidate) -> t
     assert grant is not None  # by_shelf() gives only those that cover the call
     if candidate.to_judge and not await _still_good(core, asking, grant):
         return None, ("rules_changed",)
-    if not pure.writes_on_redeem(asking.request, grant):
-        return _passed(asking, "grant", grant, None), ()  # what stands on the shelf was not revoked
     refusal, remaining = await _redeem(core, asking, grant)
     return (_passed(asking, "grant", grant, remaining), ()) if refusal is None else (None, (refusal,))
 

@@ -204,7 +204,7 @@ async def _permitted(core: Core, context: Context, method: str, label: str, toke
     now, session = core.now(), session_hash(core.ring, context)
     first = pure.may_add_first(context, await every(core, context), now)
     if first is True:
-        return pure.Enrolling(context, session, pure.session_strength(context, core.methods, now), label)
+        return pure.Enrolling(context, session, pure.session_strength(context, core.methods, now), label, first=True)
     if first is False:
         raise Denied(_refusal(pure.ADD, Code.LOGIN_REQUIRED, "first_factor_needs_fresh_session", login=core.login_url))
     granted = await require(core, pure.ADD, context, pure.factors_of(context), {"method": method}, token, None)

@@ -9,7 +9,7 @@ from stepup.challenge import Challenge, observed
 from stepup.changes import THROTTLE, Changes, Snapshot, challenge_key
 from stepup.context import Context
 from stepup.decide import revoke
-from stepup.decide.standing import Refusal, answer_keys, check_standing
+from stepup.decide.standing import Refusal, answer_keys, check_open
 from stepup.throttle import Throttle, open_ids
 
 from .core import Core, ids
@@ -29,7 +29,7 @@ async def cancel(core: Core, challenge_id: object, context: Context) -> bool:
 
     def decide(snapshot: Snapshot) -> tuple[Changes | None, bool]:
         current = snapshot.get(challenge_key(opened.challenge.id), Challenge)
-        if current is None or check_standing(current, opened.request, snapshot, now) is not None:
+        if current is None or check_open(current, opened.request, snapshot, now) is not None:
             return None, False
         changes = revoke.cancel(current, context, snapshot, now, ids())
         return changes, changes is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 
 from stepup.challenge import Challenge
@@ -10,14 +11,15 @@ from stepup.changes import THROTTLE, Changes, Snapshot
 from stepup.context import Context, Resource, require_context
 from stepup.decide import start
 from stepup.decide.holding import answer, judge
-from stepup.decide.request import refused_outright
+from stepup.decide.request import Request, refused_outright
 from stepup.decide.standing import roster_of
 from stepup.decision import Decision, Outcome, Reason
-from stepup.errors import Code, Denied
+from stepup.errors import Code, Denied, StoreBusy
+from stepup.factor import Factor
 from stepup.policy import Params
 from stepup.throttle import Throttle
 
-from .core import Core, ids
+from .core import TRIES, Core, ids
 from .offer import read_offer
 
 MAX_CHALLENGE_ID: Final = 64
@@ -47,22 +49,31 @@ async def start_challenge(
         changes, decision = start.refuse_start(request, now, ids(), denied)
         await core.record(where, changes)
         raise Denied(decision)
-    keys = start.start_keys(request)
-    snapshot = await core.load(where, keys)
-    every, own = await core.factors(context.actor, roster_of(snapshot), now)
-
-    def decide(snapshot: Snapshot) -> tuple[Changes, Challenge | Decision]:
-        throttle = snapshot.get(THROTTLE, Throttle) or Throttle()
-        held = judge(request, every, core.methods, throttle, core.limits, now)
-        decision = answer(request, held, now, enrol_url=core.enrol_url, login_url=core.login_url)
-        if decision.outcome is Outcome.DENIED:
-            return start.refuse_start(request, now, ids(), decision)
-        opening = start.Opening(held, own, reason, core.limits)
-        return start.open_challenge(request, opening, snapshot, now, ids())
-
-    changes, outcome = decide(snapshot)
-    if await core.apply(where, changes) is not None:
-        outcome = await core.commit(where, keys, decide)
+    for _ in range(TRIES):  # from the load on, because what the person holds was read under this very roster
+        snapshot = await core.load(where, start.start_keys(request))
+        every, own = await core.factors(context.actor, roster_of(snapshot), now)
+        changes, outcome = _decide(core, request, reason, snapshot, every, own, now)
+        if await core.apply(where, changes) is None:
+            break
+    else:
+        raise StoreBusy(f"Opening a challenge lost {TRIES} times.")
     if isinstance(outcome, Decision):
         raise Denied(outcome)
     return outcome
+
+
+def _decide(
+    core: Core,
+    request: Request,
+    reason: str | None,
+    snapshot: Snapshot,
+    every: tuple[Factor, ...],
+    own: tuple[Factor, ...],
+    now: datetime,
+) -> tuple[Changes, Challenge | Decision]:
+    throttle = snapshot.get(THROTTLE, Throttle) or Throttle()
+    held = judge(request, every, core.methods, throttle, core.limits, now)
+    decision = answer(request, held, now, enrol_url=core.enrol_url, login_url=core.login_url)
+    if decision.outcome is Outcome.DENIED:
+        return start.refuse_start(request, now, ids(), decision)
+    return start.open_challenge(request, start.Opening(held, own, reason, core.limits), snapshot, now, ids())

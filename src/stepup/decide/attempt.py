@@ -37,7 +37,7 @@ from stepup.changes import (
 from stepup.context import RECOVERY_CODE, Proof
 from stepup.errors import Code
 from stepup.event import EventType
-from stepup.factor import FactorSet
+from stepup.factor import FactorSet, Roster
 from stepup.grant import Claim, Grant, Shelf, Spend, mint, moved, shelved
 from stepup.requirement import met
 from stepup.throttle import Limits, Throttle, Trial, blocked, closing, counting, succeeded
@@ -220,9 +220,16 @@ def _overtaken(one: Answering, snapshot: Snapshot, findings: Findings) -> str | 
     prepared = one.challenge.prepared.get(one.method)
     if (prepared.serial if prepared else None) != findings.serial:
         return "superseded_code"
+    if any(_changed(ref, roster_of(snapshot)) for ref in one.refs):
+        return "factor_changed"
     if findings.checked.advance is not None and snapshot.version(factor_key(one.method)) != findings.factors:
         return "replayed"
     return None
+
+
+def _changed(ref: FactorRef, roster: Roster) -> bool:
+    """Whether somebody has seen another fingerprint of an application-owned factor meanwhile."""
+    return any(seen.factor_id == ref.id and seen.fingerprint != ref.fingerprint for seen in roster.seen)
 
 
 def _reject(

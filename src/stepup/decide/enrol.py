@@ -73,18 +73,21 @@ def session_strength(context: Context, methods: Mapping[str, MethodInfo], now: d
 
 @dataclass(frozen=True, slots=True)
 class Enrolling:
-    """One enrolment: who, from which session, under how strong a proof."""
+    """One enrolment: who, from which session, under how strong a proof, and whether as the first of all."""
 
     context: Context
     session: str | None
     proved: int
     label: str = ""
+    first: bool = False
 
 
 def start_enrolment(one: Enrolling, made: StoredFactor, snapshot: Snapshot, now: datetime, ids: Ids) -> Changes | None:
-    """Keep a factor that waits for its first answer, in place of any that waited before; None if there are too many."""
+    """Keep a factor that waits for its first answer, in place of any that waited before; None if there are too many,
+    or if what was to be the first would not be it any more.
+    """
     roster = snapshot.get(ROSTER, Roster) or Roster()
-    if len(roster.factors) >= MAX_FACTORS:
+    if len(roster.factors) >= MAX_FACTORS or (one.first and roster.factors):
         return None
     key = factor_key(made.method)
     before = snapshot.get(key, FactorSet) or FactorSet()

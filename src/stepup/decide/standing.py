@@ -49,8 +49,8 @@ def answer_keys(challenge_id: str, session: str | None, method: str, rotated: st
     return tuple(dict.fromkeys(keys))
 
 
-def check_standing(challenge: Challenge, request: Request, snapshot: Snapshot, now: datetime) -> Refusal | None:
-    """Why the challenge cannot be answered by this request now; None if it can.
+def check_open(challenge: Challenge, request: Request, snapshot: Snapshot, now: datetime) -> Refusal | None:
+    """Why this request cannot even close the challenge; None if it is its own and open.
 
     Another session, device or organization gets the same answer as an id that never existed.
     """
@@ -62,6 +62,13 @@ def check_standing(challenge: Challenge, request: Request, snapshot: Snapshot, n
         return Refusal(Code.CHALLENGE_EXPIRED, "challenge_expired")
     if state is not State.OPEN:
         return Refusal(Code.CHALLENGE_CLOSED, f"challenge_{state.value}")
+    return None
+
+
+def check_standing(challenge: Challenge, request: Request, snapshot: Snapshot, now: datetime) -> Refusal | None:
+    """Why the challenge cannot be answered by this request now; None if it can."""
+    if (refusal := check_open(challenge, request, snapshot, now)) is not None:
+        return refusal
     versions = (snapshot.version(ACTOR_EPOCH), snapshot.version(session_epoch(request.binding.session)))
     if versions != challenge.epochs:
         return Refusal(Code.CHALLENGE_CLOSED, "revoked")

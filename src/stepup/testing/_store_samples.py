@@ -150,7 +150,7 @@ FACTORS: Final = FactorSet(
 THROTTLE_VALUE: Final = Throttle(
     open=(OpenChallenge(HASH, CHALLENGE.id, SOON),),
     sends=(Send("payout.create", CHALLENGE.id, NOW),),
-    guesses=(Guess(CHALLENGE.id, NOW, 4),),
+    guesses=(Guess(CHALLENGE.id, ("totp",), NOW, 4),),
     counts={"fac_1@device": Count(failures=9, total=99, last_at=NOW, locked_until=SOON), "fac_2": Count()},
 )
 
