@@ -48,6 +48,7 @@ def main(name: str, port: str = "25") -> str:
         "all_of": lambda: gate(all_of("password", "totp")),
         "either": lambda: gate(any_of("password", "totp")),
         "mail": lambda: gate(any_of("email_code"), int(port)),
+        "password": lambda: gate(any_of("password")),
         "locked": locked,
     }
     try:

@@ -68,8 +68,8 @@ class Seat:
         self.seen += chunk.decode(errors="replace")
         return bool(chunk)
 
-    def type(self, text: str) -> None:
-        os.write(self.master, text.encode())
+    def type(self, text: str | bytes) -> None:
+        os.write(self.master, text if isinstance(text, bytes) else text.encode())
 
     @property
     def echoes(self) -> bool:
@@ -85,8 +85,8 @@ class Seat:
     def close(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
-            self.process.communicate()
-        os.close(self.master)
+        with self.process:  # closes the pipe and waits
+            os.close(self.master)
 
 
 Sit = Callable[..., Seat]
@@ -227,6 +227,32 @@ def test_q_leaves_where_methods_are_offered(sit: Sit) -> None:
 
     assert seat.end() == (0, "cancelled cancelled\n")
     assert "nonsense" in seat.seen
+
+
+def test_what_is_no_text_is_asked_for_again(sit: Sit) -> None:
+    """Keys in another encoding than the terminal's are not an answer: nothing is counted, and nothing is shown."""
+    seat = sit(CHILD, "password")
+    seat.expect("Enter to cancel")
+    seat.type(b"caf\xe9\n")
+    seat.expect("That is not text in this terminal's encoding.")
+    seat.expect("Enter to cancel")
+    seat.type("correct horse\n")
+
+    assert seat.end() == (0, "allowed password\n")
+    assert "caf" not in seat.seen
+    assert "not accepted" not in seat.seen
+
+
+def test_a_terminal_that_goes_away_is_a_no(sit: Sit) -> None:
+    """A terminal that is closed while the question stands ends the program, with nothing done."""
+    seat = sit(SCRIPT, "prod")
+    seat.expect("Enter to cancel")
+    os.close(seat.master)
+    seat.master = os.open(os.devnull, os.O_RDWR)
+    stdout, _ = seat.process.communicate(timeout=PATIENCE)
+
+    assert stdout == b""
+    assert seat.process.returncode != 0
 
 
 def test_a_locked_person_is_told_until_when(sit: Sit) -> None:

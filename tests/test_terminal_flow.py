@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import secrets
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -29,6 +32,7 @@ from stepup import (
 )
 from stepup.ceremony import Begun, Ceremony, Prompt
 from stepup.challenge import Challenge
+from stepup.changes import Key, Record
 from stepup.errors import (
     Code,
     DeliveryFailed,
@@ -43,6 +47,7 @@ from stepup.policy import BINDS
 from stepup.ports import Portable, Verifier
 from stepup.requirement import Requirement, Strength
 from stepup.stores.memory import AsyncMemoryStore, MemoryStore
+from stepup.terminal._words import printable
 from stepup.testing import FrozenClock, ScriptedVerifier
 from stepup.verifiers import EmailCode
 
@@ -71,7 +76,7 @@ class Scripted:
         self.asked.append(question)
         assert self.answers, f"nothing left to answer {question!r} with"
         answer = self.answers.pop(0)
-        if isinstance(answer, BaseException) or isinstance(answer, type):
+        if isinstance(answer, BaseException | type):
             raise answer
         return answer if isinstance(answer, str) else answer()
 
@@ -191,6 +196,13 @@ def test_nothing_from_outside_can_draw_on_the_terminal() -> None:
 
 
 @pytest.mark.requirement("D-04")
+@pytest.mark.parametrize("one", "\0\a\b\t\n\v\r\x1b\x7f\x85\x9b\u200e\u2028\u2029\u202e\u2066\ufeff\ue000")
+def test_each_character_that_draws_is_replaced(one: str) -> None:
+    """Controls, escapes, line and paragraph separators, direction marks and private characters are not printed."""
+    assert printable(f"a{one}b c") == "a\N{REPLACEMENT CHARACTER}b c"
+
+
+@pytest.mark.requirement("D-04")
 @pytest.mark.parametrize("filler", [" ", "x", "\N{CJK UNIFIED IDEOGRAPH-4E00}"])
 def test_a_long_value_cannot_pass_for_a_line(filler: str) -> None:
     """However a value is padded, what it shows in the first columns of a line is marked as its continuation."""
@@ -291,17 +303,25 @@ def test_whatever_the_terminal_raises_closes_the_challenge() -> None:
     assert happened(gate) == ["challenge_started", "challenge_cancelled"]
 
 
+class Failing(MemoryStore):
+    """A store that can be taken down."""
+
+    down = False
+
+    def load(self, partition: str, keys: Sequence[Key]) -> Sequence[Record | None]:
+        if self.down:
+            raise StoreUnavailable("down")
+        return super().load(partition, keys)
+
+
 def test_a_store_that_fails_meanwhile_does_not_hide_the_answer() -> None:
     """Where not even cancelling is possible, the person's no still stands."""
-    store = MemoryStore()
+    store = Failing()
     gate = gate_with(password(), store=store)
 
     def fail() -> str:
-        store.load = down  # type: ignore[method-assign]
+        store.down = True
         return ""
-
-    def down(*_: object) -> Sequence[None]:
-        raise StoreUnavailable("down")
 
     with pytest.raises(terminal.Cancelled):
         confirm(gate, Scripted(fail))
@@ -427,7 +447,9 @@ def test_what_a_terminal_cannot_ask_for_is_said(methods: Requirement) -> None:
     assert caught.value.code == Code.NO_USABLE_METHOD
     assert screen.said[-1] == "This needs a method that cannot be answered at a terminal. Do it in the browser."
     assert passkey.calls == 0
-    assert happened(gate)[-1:] != ["challenge_started"]
+    opened = methods != any_of("passkey")
+    assert ("challenge_started" in happened(gate)) is opened
+    assert ("challenge_cancelled" in happened(gate)) is opened
 
 
 # -- methods that send ------------------------------------------------------------------
@@ -459,6 +481,20 @@ def test_a_new_code_can_be_asked_for() -> None:
         == 2
     )
     assert outbox.code() not in screen.text
+
+
+def test_a_wrong_code_sends_no_new_one() -> None:
+    """However long the person takes, only r sends again: the code in the mailbox stays good."""
+    clock, outbox = FrozenClock(), Outbox()
+    gate = gate_with(EmailCode(outbox), clock=clock)
+
+    def slowly_wrong() -> str:
+        clock.advance(61)
+        return "not a code"
+
+    confirm(gate, Scripted(slowly_wrong, lambda: outbox.code()))
+
+    assert len(outbox.messages) == 1
 
 
 def test_too_many_codes_leave_the_last_one_good() -> None:
@@ -501,6 +537,16 @@ def test_mail_that_fails_alone_ends_it() -> None:
     assert happened(gate)[-1] == "challenge_cancelled"
 
 
+def test_a_method_that_prepares_may_send_nothing() -> None:
+    """Nothing is said of a code where none is on its way, and a call need not have a resource."""
+    gate = gate_with(ScriptedVerifier("app", prepares=True, answer="yes"))
+
+    confirm(gate, screen := Scripted("yes"), resource=None)
+
+    assert "on its way" not in screen.text
+    assert "Resource" not in screen.text
+
+
 class InTheBrowser(ScriptedVerifier):
     """Prepares something that only a client can use."""
 
@@ -540,6 +586,31 @@ def test_a_closed_input_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sys, "stdin", nothing)
         with pytest.raises(NotInteractive):
             terminal.Console()
+
+
+def console() -> terminal.Console:
+    """One that was made while there was a terminal."""
+    return object.__new__(terminal.Console)
+
+
+def test_a_terminal_that_shows_what_is_typed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where echo cannot be turned off, nothing secret is asked for."""
+
+    def echoing(question: str) -> str:
+        warnings.warn("Can not control echo on the terminal.", getpass.GetPassWarning, stacklevel=2)
+        return "shown"
+
+    monkeypatch.setattr(getpass, "getpass", echoing)
+    with pytest.raises(NotInteractive, match="cannot hide what is typed"):
+        console().secret("Password: ")
+
+
+def test_a_terminal_that_is_gone_is_a_closed_input(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Writing to and reading from a terminal that hung up mean what Ctrl-D means."""
+    monkeypatch.setattr("stepup.terminal._console._OUTPUT", str(tmp_path / "gone" / "tty"))
+    for use in (console().say, console().ask):
+        with pytest.raises(EOFError):
+            use("anybody there?")
 
 
 def test_an_async_gate_is_refused() -> None:

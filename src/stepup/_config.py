@@ -14,7 +14,7 @@ from ._bridge import is_async, require_methods
 from ._engine.core import Core
 from ._observe import Told, observer
 from .clock import ForwardClock, SystemClock
-from .context import RECOVERY_CODE, require_text
+from .context import FRESH_SESSION, RECOVERY_CODE, require_text
 from .decide.enrol import OWN_ACTIONS
 from .decide.holding import MethodInfo
 from .errors import ConfigurationError
@@ -118,6 +118,11 @@ def _methods(verifiers: Sequence[AsyncVerifier]) -> Mapping[str, MethodInfo]:
         if not name.isascii():
             raise ConfigurationError(
                 f"The method {name!r} is not ASCII.", remedy="Use letters, digits and underscores."
+            )
+        if name == FRESH_SESSION or (int(verifier.strength) <= 0 and name != RECOVERY_CODE):
+            raise ConfigurationError(
+                f"A verifier cannot have the method {name!r} with strength {int(verifier.strength)}.",
+                remedy="fresh_session is what a login gives; any other method needs a strength above 0.",
             )
         if name in found:
             raise ConfigurationError(f"Two verifiers provide the method {name!r}.", remedy="Remove one of them.")

@@ -96,17 +96,14 @@ def _wanted(
         return None
     if inspect.iscoroutinefunction(part):
         raise ConfigurationError(f"guard {name}= on {_name(function)} is async.", remedy="Make it a plain function.")
-    asked = [
-        one.name
-        for one in inspect.signature(part).parameters.values()
-        if one.kind in {one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY}
-        and (one.name in signature.parameters or one.default is one.empty)
-    ]
-    unknown = [one for one in asked if one not in signature.parameters]
+    parameters = inspect.signature(part).parameters.values()
+    by_name = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
+    asked = [one.name for one in parameters]
+    unknown = [one.name for one in parameters if one.kind not in by_name or one.name not in signature.parameters]
     if unknown:
         raise ConfigurationError(
             f"guard {name}= on {_name(function)} asks for {unknown}.",
-            remedy=f"Its arguments are: {', '.join(signature.parameters) or 'none'}.",
+            remedy=f"Name its arguments one by one; they are: {', '.join(signature.parameters) or 'none'}.",
         )
     return tuple(asked)
 

@@ -136,4 +136,4 @@ def _wrong_scalar(value: object) -> str | None:
         return "must not be a fraction"
     if isinstance(value, date | time):
         return "must not be a date or time"
-    return f"must not be a {type(value).__name__}"
+    return f"must not be of type {type(value).__name__}"

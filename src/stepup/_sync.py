@@ -22,6 +22,7 @@ from .errors import WrongColour
 from .event import Event
 from .factor import Factor
 from .grant import Grant
+from .lint import Finding, lint
 from .policy import Action, Params, Policy, Risk
 from .ports import Clock, Mailer, Portable, RiskAssessor, Store, Verifier
 from .throttle import Limits
@@ -303,8 +304,7 @@ class StepUp:
         """End one grant, everything of this session (on sign-out), or everything of the person.
 
         When it has returned, nothing that it ended can be used, wherever it is presented. Returns whether
-        there was something to end. Ending a grant from another session than its own leaves the freshness that
-        its proof gave that session at levels 1 and 2; ``session=True`` and ``everything=True`` end that too.
+        there was something to end.
 
         Raises:
             InvalidInput: unless exactly one is asked for.
@@ -344,6 +344,10 @@ class StepUp:
     def purge(self, *, limit: int = 1000) -> int:
         """Delete at most *limit* expired records and return how many; call it from time to time."""
         return bridge.run_sync(upkeep.purge(self.core, limit))
+
+    def lint(self) -> tuple[Finding, ...]:
+        """Advice on a configuration that is valid and may still not be what is wanted; see ``stepup.lint``."""
+        return lint(self.core.registry, {name: info.strength for name, info in self.core.methods.items()})
 
     def __repr__(self) -> str:
         return f"StepUp(namespace={self.core.namespace!r}, methods={list(self.core.methods)!r})"
@@ -408,6 +412,13 @@ class Factors:
         """
         bridge.run_sync(factors.changed(self.core, context, method, authorization))
 
-    def report_totp_step(self, actor: Actor, step: int, *, factor_id: str = "totp") -> bool:
-        """Tell the step of a code that the application's own login accepted, so that it cannot be used again."""
+    def report_totp_step(self, actor: Actor, step: int, *, factor_id: str | None = None) -> bool:
+        """Tell the step of a code that the application's own login accepted, so that it cannot be used again.
+
+        ``step`` is the Unix time divided by the period. Without ``factor_id`` it counts for every
+        authenticator of the person. Returns whether that was news.
+
+        Raises:
+            InvalidInput: for a step in the future, or a factor that is not this person's.
+        """
         return bridge.run_sync(factors.report_totp_step(self.core, actor, step, factor_id))

@@ -142,5 +142,5 @@ def _number(value: float, name: str) -> str:
         body = "0." + "0" * -point + digits
     else:
         head = digits[0] + (f".{digits[1:]}" if len(digits) > 1 else "")
-        body = f"{head}e{'+' if point > 0 else '-'}{abs(point - 1)}"
+        body = f"{head}e-{1 - point}"  # large numbers were refused above
     return sign + body

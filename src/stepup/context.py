@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import enum
 import unicodedata
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -26,6 +25,7 @@ RECOVERY_CODE = "recovery_code"
 
 MAX_ID = 255
 MAX_TEXT = 1024
+UNPRINTABLE = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 
 
 def require_text(name: str, value: object, *, limit: int = MAX_ID) -> str:
@@ -55,7 +55,7 @@ def clean_text(value: object, *, limit: int = MAX_TEXT) -> str:
     far as they are printable rather than refused (ASVS 16.4.1, log injection).
     """
     text = value if isinstance(value, str) else ""
-    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c)[0] == "C" else c for c in text[:limit])
+    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in UNPRINTABLE else c for c in text[:limit])
 
 
 def require_time(name: str, value: object) -> datetime:
@@ -294,12 +294,3 @@ _CONTEXT_TYPES: tuple[tuple[str, type], ...] = (
     ("device", Device),
     ("risk", RiskAssessment),
 )
-
-
-def newest(proofs: Iterable[Proof]) -> tuple[Proof, ...]:
-    """The newest proof of each method, in the order first met."""
-    best: dict[str, Proof] = {}
-    for proof in proofs:
-        if proof.method not in best or best[proof.method].at < proof.at:
-            best[proof.method] = proof
-    return tuple(best.values())

@@ -5,8 +5,8 @@ listed in the person's ``Roster``. *Application-owned* ones (a password, an addr
 verifier's ``enrolled`` hook; the roster only remembers the fingerprint last seen, so that a change that
 nobody proved is noticed.
 
-Quarantine: a factor enrolled under a weaker proof than itself, and an application-owned one that changed
-without a step-up, does not count for 24 hours. All functions here are pure.
+Quarantine: a factor enrolled under a weaker proof than itself, and an application-owned one that appeared or
+changed without a step-up, cannot be used for 24 hours. All functions here are pure.
 """
 
 from __future__ import annotations
@@ -34,11 +34,13 @@ class Factor:
         material: what lies behind it (address, password hash, secret), as bytes; the engine turns it into
             ``fingerprint`` at once and drops it. A verifier sets this, never ``fingerprint``.
         fingerprint: a keyed digest that changes when the material changes.
+        renewed: the same under the newest key, where the fingerprint is still of an older one.
         stands_for: on recovery codes, the method they were issued with.
         label: what the person calls it.
         usable: False where it exists but cannot be checked now (unreadable secret, no address for the
             notice); it still counts as enrolled, so that breaking the strong factor never opens the weak one.
-        quarantined_until: it does not count before this time.
+        quarantined_until: it cannot be used before this time.
+        changed: it is in quarantine because it changed, not because it is new: it still counts as enrolled.
     """
 
     id: str
@@ -47,10 +49,12 @@ class Factor:
     enrolled_at: datetime | None = None
     material: bytes | None = field(default=None, repr=False)
     fingerprint: str | None = None
+    renewed: str | None = None
     stands_for: str | None = None
     label: str = ""
     usable: bool = True
     quarantined_until: datetime | None = None
+    changed: bool = False
 
     def in_quarantine(self, now: datetime) -> bool:
         """Whether it does not count yet."""
@@ -108,19 +112,28 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The fingerprint of an application-owned factor when it was last looked at."""
+    """An application-owned factor when it was last looked at; no fingerprint where it has no material.
+
+    ``changed`` tells a factor that became another from one that is new.
+    """
 
     factor_id: str
-    fingerprint: str
+    fingerprint: str | None
     quarantined_until: datetime | None = None
+    changed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """One record per person: the stored factors, and what was last seen of the others."""
+    """One record per person: the stored factors, and what was last seen of the others.
+
+    ``methods`` are those under observation: a factor of a method that is looked at for the first time is
+    taken as it is, one that appears later is new.
+    """
 
     factors: tuple[Factor, ...] = ()
     seen: tuple[Seen, ...] = ()
+    methods: tuple[str, ...] = ()
 
     def of(self, method: str) -> tuple[Factor, ...]:
         """The stored factors of one method."""
@@ -144,32 +157,52 @@ class Roster:
         methods = {factor.method for factor in kept} | set(others)
         return replace(self, factors=tuple(f for f in kept if f.stands_for is None or f.stands_for in methods))
 
-    def observing(self, factors: Iterable[Factor], now: datetime) -> Roster:
-        """Remember application-owned *factors*; a changed fingerprint starts quarantine."""
+    def observing(self, factors: Iterable[Factor], methods: Iterable[str], now: datetime) -> Roster:
+        """Remember application-owned *factors* of *methods*.
+
+        One that changed, or that is new under a method observed before, starts its quarantine.
+        """
         seen = {one.factor_id: one for one in self.seen}
         for factor in factors:
-            if factor.fingerprint is None:
-                continue
-            before = seen.get(factor.id)
+            before, until = seen.get(factor.id), now + QUARANTINE
+            if not factor.usable:
+                continue  # what cannot be read says nothing; it counts as enrolled in any case
             if before is None:
-                seen[factor.id] = Seen(factor.id, factor.fingerprint)
+                new = factor.method in self.methods
+                seen[factor.id] = Seen(factor.id, factor.fingerprint, until if new else None)
+            elif factor.fingerprint is None or before.fingerprint is None:
+                # The gate has begun or ceased to look at the material: that is no change of the factor.
+                seen[factor.id] = replace(before, fingerprint=before.fingerprint or factor.fingerprint)
             elif before.fingerprint != factor.fingerprint:
-                seen[factor.id] = Seen(factor.id, factor.fingerprint, now + QUARANTINE)
-        made = tuple(seen.values())
-        return self if made == self.seen else replace(self, seen=made)
+                unproved = before.quarantined_until is not None and now < before.quarantined_until
+                changed = before.changed or not unproved  # what is still new stays new
+                seen[factor.id] = Seen(factor.id, factor.fingerprint, until, changed)
+            elif factor.renewed is not None:
+                seen[factor.id] = replace(before, fingerprint=factor.renewed)
+        made = replace(self, seen=tuple(seen.values()), methods=tuple(dict.fromkeys((*self.methods, *methods))))
+        return self if made == self else made
 
-    def trusting(self, factor_id: str, fingerprint: str, until: datetime | None = None) -> Roster:
+    def trusting(self, factor_id: str, fingerprint: str | None, until: datetime | None = None) -> Roster:
         """Remember a change that was made under a step-up: no quarantine, or one until *until*."""
         kept = tuple(one for one in self.seen if one.factor_id != factor_id)
-        return replace(self, seen=(*kept, Seen(factor_id, fingerprint, until)))
+        before = next((one for one in self.seen if one.factor_id == factor_id), None)
+        new = before is None or (before.quarantined_until is not None and not before.changed)
+        changed = until is not None and not new  # what is new stays new
+        return replace(self, seen=(*kept, Seen(factor_id, fingerprint, until, changed)))
 
     def apply_quarantine(self, factors: Iterable[Factor]) -> tuple[Factor, ...]:
         """Application-owned *factors* with the quarantine this roster knows of."""
-        until = {one.factor_id: one.quarantined_until for one in self.seen}
-        return tuple(
-            replace(f, quarantined_until=until[f.id]) if f.quarantined_until is None and until.get(f.id) else f
-            for f in factors
-        )
+        seen = {one.factor_id: one for one in self.seen}
+        made: list[Factor] = []
+        for factor in factors:
+            one = seen.get(factor.id)
+            held = one is not None and one.quarantined_until is not None
+            made.append(
+                replace(factor, quarantined_until=one.quarantined_until, changed=one.changed)
+                if one is not None and held
+                else factor
+            )
+        return tuple(made)
 
 
 def quarantine_until(strength: int, proved: int, now: datetime) -> datetime | None:
@@ -180,12 +213,14 @@ def quarantine_until(strength: int, proved: int, now: datetime) -> datetime | No
 def strongest(factors: Iterable[Factor], strengths: Mapping[str, int], now: datetime) -> int | None:
     """The strength of the strongest factor that counts as enrolled; None where there is none.
 
-    Locked, disabled and unreadable factors count; quarantined ones do not. Recovery codes are as strong
-    as what they stand for, so they never raise it.
+    Locked, disabled, unreadable and changed factors count, so that breaking the strong one never opens the
+    weak one; new ones in quarantine do not. Recovery codes are as strong as what they stand for, so they
+    never raise it.
     """
     counted = [
         factor.strength if factor.strength is not None else strengths.get(factor.method, 0)
         for factor in factors
-        if not factor.in_quarantine(now) and factor.method not in {RECOVERY_CODE, FRESH_SESSION}
+        if (not factor.usable or factor.changed or not factor.in_quarantine(now))
+        and factor.method not in {RECOVERY_CODE, FRESH_SESSION}
     ]
     return max(counted, default=None)

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
 
 from .binding import Binding
-from .context import Proof, newest
+from .context import Proof
 from .policy import Rules
 from .requirement import Method, leaves
 
@@ -67,6 +67,15 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class Proved:
+    """A proof given in a session, the grant it earned (revoked with it), and the call it was given for."""
+
+    proof: Proof
+    grant_id: str
+    binding: Binding
+
+
+@dataclass(frozen=True, slots=True)
 class Shelf:
     """What is unlocked in one session, and the newest proof of each method given in it.
 
@@ -76,7 +85,7 @@ class Shelf:
     epochs: tuple[int, int]
     fence: int
     grants: tuple[Grant, ...] = ()
-    proofs: tuple[Proof, ...] = ()
+    proved: tuple[Proved, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +120,9 @@ def mint(
 ) -> Grant:
     """The grant that *proofs* earn under *rules*; it ends when the grant or any proof would."""
     issued = now.replace(microsecond=0)
-    ages = {leaf.name: leaf.max_age for leaf in leaves(rules.policy.methods) if isinstance(leaf, Method)}
     ends = issued + timedelta(seconds=rules.policy.grant_ttl)
     for proof in proofs:
-        for age in (rules.policy.max_age, ages.get(proof.method), ages.get(proof.stands_for or "")):
+        for age in (rules.policy.max_age, *_ages(rules, proof)):
             ends = ends if age is None else min(ends, proof.at + timedelta(seconds=age))
     return Grant(
         id=grant_id,
@@ -129,6 +137,12 @@ def mint(
         fence=fence,
         group=rules.action.group,
     )
+
+
+def _ages(rules: Rules, proof: Proof) -> list[int | None]:
+    """How old *proof* may be for each place in the requirement that it can fill."""
+    filled = {proof.method, proof.stands_for}
+    return [leaf.max_age for leaf in leaves(rules.policy.methods) if isinstance(leaf, Method) and leaf.name in filled]
 
 
 def refusals(grant: Grant, request: Binding, rules: Rules, now: datetime) -> tuple[str, ...]:
@@ -169,7 +183,10 @@ def shelved(shelf: Shelf | None, grant: Grant, now: datetime) -> Shelf:
         )
         shelf = Shelf(grant.epochs, grant.fence, others)
     live = tuple(one for one in shelf.grants if one.expires_at > now)
-    return replace(shelf, grants=(*live, grant)[-SHELF_LIMIT:], proofs=newest((*shelf.proofs, *grant.proofs)))
+    given = {proof.method for proof in grant.proofs}
+    older = tuple(one for one in shelf.proved if one.proof.method not in given)
+    proved = (*older, *(Proved(proof, grant.id, grant.binding) for proof in grant.proofs))
+    return replace(shelf, grants=(*live, grant)[-SHELF_LIMIT:], proved=proved)
 
 
 # -- the token's claims ---------------------------------------------------------

@@ -133,6 +133,10 @@ class Vault:
         kid = kid or self._ring.kids[0]
         return f"{kid}.{hmac.digest(self._key(purpose, kid), value, 'sha256').hex()}"
 
+    def is_newest(self, stored: str) -> bool:
+        """Whether a digest was made with the newest key."""
+        return stored.partition(".")[0] == self._ring.kids[0]
+
     def matches(self, stored: str, purpose: str, value: bytes) -> bool:
         """Whether *stored* is the digest of *value*, in constant time; False where its key is gone."""
         kid = stored.partition(".")[0]

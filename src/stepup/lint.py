@@ -154,7 +154,7 @@ def _weakest(policy: Policy, methods: Mapping[str, int]) -> int:
 
 def _counting(policy: Policy, methods: Mapping[str, int]) -> list[int]:
     """The strengths of the methods that are not too weak for *policy*."""
-    return [worth for name, worth in methods.items() if name != RECOVERY_CODE and worth >= policy.min_strength]
+    return [worth for name, worth in methods.items() if name != RECOVERY_CODE and worth >= max(policy.min_strength, 1)]
 
 
 def _ceiling(action: Action, policy: Policy, methods: Mapping[str, int]) -> Iterator[Finding]:

@@ -5,21 +5,41 @@ from __future__ import annotations
 from datetime import datetime
 
 from .challenge import Challenge
-from .context import Context
+from .context import Context, clean_text
+from .factor import Factor
 from .ports import Message
+
+_ADVICE = "If this was not you, end all sessions and contact support now.\n"
 
 
 def recovery_code_used(context: Context, challenge: Challenge, now: datetime) -> Message:
     """The mail that always follows the use of a recovery code (NIST SP 800-63B-4 section 4.6)."""
+    what = f"A recovery code was used to approve: {challenge.label}.\nThe code cannot be used again."
+    return _notice(context, "A recovery code was used on your account", what, now)
+
+
+def factor_added(context: Context, factor: Factor, now: datetime) -> Message:
+    """The mail that follows a new verification method, with when it begins to count (ASVS 6.3.7)."""
+    what = f"A verification method was added to your account: {factor.method}."
+    if factor.quarantined_until is not None:
+        what += f"\nIt can be used from {factor.quarantined_until:%Y-%m-%d %H:%M} UTC on."
+    return _notice(context, "A verification method was added to your account", what, now)
+
+
+def factor_changed(context: Context, method: str, now: datetime) -> Message:
+    """The mail that follows a change of a method that the application keeps."""
+    what = f"A verification method of your account was changed: {method}."
+    return _notice(context, "A verification method of your account was changed", what, now)
+
+
+def factor_removed(context: Context, now: datetime) -> Message:
+    """The mail that follows the removal of a verification method."""
+    what = "A verification method was removed from your account."
+    return _notice(context, "A verification method was removed from your account", what, now)
+
+
+def _notice(context: Context, subject: str, what: str, now: datetime) -> Message:
     device = context.device.label if context.device and context.device.label else "an unnamed device"
-    where = f" from {context.ip}" if context.ip else ""
-    return Message(
-        to=context.actor.email or "",
-        subject="A recovery code was used on your account",
-        text=(
-            f"A recovery code was used to approve: {challenge.label}.\n\n"
-            f"When: {now:%Y-%m-%d %H:%M} UTC\n"
-            f"Where: {device}{where}\n\n"
-            "The code cannot be used again. If this was not you, end all sessions and contact support now.\n"
-        ),
-    )
+    place = clean_text(f"{device} from {context.ip}" if context.ip else device)
+    text = f"{what}\n\nWhen: {now:%Y-%m-%d %H:%M} UTC\nWhere: {place}\n\n{_ADVICE}"
+    return Message(to=context.actor.email or "", subject=subject, text=text)

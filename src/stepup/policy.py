@@ -116,6 +116,7 @@ def _check_numbers(policy: Policy) -> None:
             continue
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
             raise ConfigurationError(f"Policy.{name} must be an integer from {low} to {high}, not {value!r}.")
+        object.__setattr__(policy, name, int(value))  # a Strength is an int, but not JSON
     for name in ("token_required", "remember"):
         if not isinstance(getattr(policy, name), bool):
             raise ConfigurationError(f"Policy.{name} must be True or False.")
@@ -286,7 +287,7 @@ class Registry:
         if action.methods is not None:
             own = action.methods if level == action.risk else _without_session(action.methods)
             policy = replace(policy, methods=own or policy.methods)
-        snapshot = _snapshot(action, level, policy)
+        snapshot = {**_snapshot(action, level, policy), "verifiers": self._methods}
         digest = hashlib.sha256(b"stepup.rules.v1\0" + canonical_json(snapshot, name="rules")).hexdigest()[:32]
         return Rules(action, level, policy, digest, snapshot)
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from .context import FRESH_SESSION, RECOVERY_CODE, Proof, require_text
@@ -161,9 +161,15 @@ class Holding:
 
 
 def met(requirement: Requirement, proofs: Iterable[Proof], holding: Holding, now: datetime) -> bool:
-    """Whether *proofs* satisfy *requirement* at *now*. Unknown methods and future proofs satisfy nothing."""
+    """Whether *proofs* satisfy *requirement* at *now*. Future proofs, and those worth nothing, satisfy nothing."""
+    holding = _own_place(requirement, holding)
     counted = [proof for proof in proofs if proof.at <= now and holding.admits(proof.method, proof.strength)]
     return _met(requirement, counted, holding, now)
+
+
+def _own_place(requirement: Requirement, holding: Holding) -> Holding:
+    """A requirement that names recovery codes gives them a place of their own: they stand in for nothing there."""
+    return replace(holding, recovery=False) if RECOVERY_CODE in names(requirement) else holding
 
 
 def _met(requirement: Requirement, proofs: list[Proof], holding: Holding, now: datetime) -> bool:
@@ -181,13 +187,13 @@ def _counts(proof: Proof, leaf: Method | Enrolled, holding: Holding, now: dateti
     if proof.method == RECOVERY_CODE and not named and not holding.recovery:
         return False
     if leaf is ANY:
-        return True
+        return proof.strength > 0
     if leaf is STRONGEST:
         return holding.strongest is not None and proof.strength >= holding.strongest
     assert isinstance(leaf, Method)  # the two enrolled ones were answered above
     if leaf.max_age is not None and (now - proof.at).total_seconds() >= leaf.max_age:
         return False
-    return named or proof.stands_for == leaf.name
+    return named or (holding.recovery and proof.stands_for == leaf.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +217,7 @@ def open_methods(
     A branch of an all-of of which some part can neither be met nor proved leads nowhere, so none of its
     methods is offered.
     """
+    holding = _own_place(requirement, holding)
     candidates = sorted(usable, key=lambda one: -one.strength)
     counted = [proof for proof in proofs if proof.at <= now and holding.admits(proof.method, proof.strength)]
     found = _open(requirement, candidates, counted, holding, now)

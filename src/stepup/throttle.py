@@ -4,6 +4,7 @@
 what                         default                 forgiven by
 ============================ ======================= ======================================
 open challenges              10                      finishing, cancelling, expiry
+challenges opened            100 in an hour          time
 sends per action             3 in 10 min, 60 s apart time
 failures per factor          10, then locked 15 min  a success with that factor; 24 h; unlock
 delay before the next try    5 s after the 5th, ...  as above
@@ -33,6 +34,7 @@ from .errors import ConfigurationError
 YEAR: Final = timedelta(days=365)
 KEPT: Final = timedelta(hours=24)
 MAX_ENDED: Final = 32
+SEPARATOR: Final = "\x1f"  # no factor id holds a control character
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,8 @@ class Limits:
     """The numbers above, in one place. Times are seconds."""
 
     open_challenges: int = 10
+    starts: int = 100
+    starts_window: int = 3600
     sends: int = 3
     sends_window: int = 600
     resend_after: int = 60
@@ -111,9 +115,10 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Throttle:
-    """Everything counted for one person."""
+    """Everything counted for one person. ``starts``: when the current hour began, and challenges opened in it."""
 
     open: tuple[OpenChallenge, ...] = ()
+    starts: tuple[datetime, int] | None = None
     sends: tuple[Send, ...] = ()
     guesses: tuple[Guess, ...] = ()
     counts: Mapping[str, Count] = field(default_factory=dict[str, Count])
@@ -121,7 +126,7 @@ class Throttle:
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """Why a try is not taken: ``locked``, ``disabled``, ``budget``, ``cooldown``, ``sends`` or ``open``."""
+    """Why not: ``locked``, ``disabled``, ``budget``, ``cooldown``, ``sends``, ``open`` or ``starts``."""
 
     why: str
     retry_at: datetime | None = None
@@ -153,8 +158,14 @@ def opening(throttle: Throttle, one: OpenChallenge, limits: Limits, now: datetim
     live = [other for other in throttle.open if other.expires_at > now and other.slot != one.slot]
     if len(live) >= limits.open_challenges:
         return Blocked("open", min(other.expires_at for other in live))
+    since, count = throttle.starts or (now, 0)
+    again = since + timedelta(seconds=limits.starts_window)
+    if now >= again:
+        since, count = now, 0
+    elif count >= limits.starts:
+        return Blocked("starts", again)
     ended = [other for other in throttle.open if now - KEPT < other.expires_at <= now]
-    return replace(throttle, open=(*ended[-MAX_ENDED:], *live, one))
+    return replace(throttle, open=(*ended[-MAX_ENDED:], *live, one), starts=(since, count + 1))
 
 
 def closing(throttle: Throttle, challenge_id: str) -> Throttle:
@@ -220,7 +231,7 @@ def counting(throttle: Throttle, trial: Trial, limits: Limits, now: datetime) ->
     return replace(throttle, counts=_pruned(counts, limits, now), guesses=guesses)
 
 
-def succeeded(throttle: Throttle, trial: Trial, factor: str | None) -> Throttle:
+def succeeded(throttle: Throttle, trial: Trial, factor: str | None, limits: Limits) -> Throttle:
     """After success with *factor*: its failures are forgiven, and the guesses made at it in this challenge.
 
     The other factors the answer was held against lose only the failure that this very try had cost them,
@@ -234,7 +245,7 @@ def succeeded(throttle: Throttle, trial: Trial, factor: str | None) -> Throttle:
             if before is None or (tried == factor and key == window):
                 continue
             total = 0 if tried == factor else max(0, before.total - (key == tried))
-            counts[key] = replace(before, failures=max(0, before.failures - 1), total=total)
+            counts[key] = _taken_back(before, total, limits)
     guesses = tuple(
         guess for guess in throttle.guesses if guess.challenge_id != trial.challenge_id or factor not in guess.factors
     )
@@ -246,7 +257,7 @@ def unlocked(throttle: Throttle, factors: Iterable[str] | None = None) -> Thrott
     if factors is None:
         return replace(throttle, counts={}, guesses=())
     keys = set(factors)
-    kept = {key: count for key, count in throttle.counts.items() if key.partition("@")[0] not in keys}
+    kept = {key: count for key, count in throttle.counts.items() if key.partition(SEPARATOR)[0] not in keys}
     return replace(throttle, counts=kept)
 
 
@@ -264,7 +275,7 @@ def _count(throttle: Throttle, key: str) -> Count:
 
 
 def _window_key(factor: str, trial: Trial) -> str:
-    return f"{factor}@{trial.trusted_device}" if trial.trusted_device else factor
+    return f"{factor}{SEPARATOR}{trial.trusted_device}" if trial.trusted_device else factor
 
 
 def _failed(count: Count, limits: Limits, now: datetime, *, total: bool) -> Count:
@@ -272,6 +283,16 @@ def _failed(count: Count, limits: Limits, now: datetime, *, total: bool) -> Coun
     failures = 1 if stale else count.failures + 1
     wait = limits.wait(failures)
     return Count(failures, count.total + total, now, now + timedelta(seconds=wait) if wait else None)
+
+
+def _taken_back(count: Count, total: int, limits: Limits) -> Count:
+    """Without the last failure, and without what it alone had locked."""
+    failures = max(0, count.failures - 1)
+    wait = limits.wait(failures)
+    until = None
+    if wait and count.last_at is not None and count.locked_until is not None:
+        until = min(count.locked_until, count.last_at + timedelta(seconds=wait))
+    return Count(failures, total, count.last_at, until)
 
 
 def _pruned(counts: dict[str, Count], limits: Limits, now: datetime) -> dict[str, Count]:

@@ -25,7 +25,7 @@ from .keys import KeyRing
 
 GRANT_TYPE = "stepup-grant+jwt"
 OFFER_TYPE = "stepup-offer+jwt"
-MAX_TOKEN = 8192
+MAX_TOKEN = 16384
 
 
 class TokenWriter:
@@ -50,7 +50,7 @@ class TokenWriter:
         """Serialise and sign *claims* with the newest key.
 
         Raises:
-            ConfigurationError: if the result would be longer than 8192 characters.
+            ConfigurationError: if the result would be longer than 16384 characters.
         """
         body = _segment(json.dumps(claims, separators=(",", ":"), ensure_ascii=False).encode())
         text = f"{self._write_head}.{body}"

@@ -30,6 +30,8 @@ NOT_RUN_LIMIT = 0
 
 FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<code>.*?)^```\s*$", re.M | re.S)
 LINK = re.compile(r"(?<!\!)\[[^\]\n]+\]\((?P<target>[^)\s]+)\)")
+PRINTS = re.compile(r"^ *print\(.*\)  # (.+)$", re.M)
+"""What a page says that it prints: the comment behind a ``print``."""
 HEADING = re.compile(r"^#{1,6} +(?P<text>.+?) *$", re.M)
 
 
@@ -76,7 +78,9 @@ def test_every_block_runs(page: Path, capsys: pytest.CaptureFixture[str], monkey
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         run(page)
-    capsys.readouterr()
+    printed = capsys.readouterr().out.splitlines()
+    for said in (said for block in blocks(page) if block.info == "python" for said in PRINTS.findall(block.code)):
+        assert said in printed, f"{page.name} says that {said!r} is printed"
 
 
 @pytest.mark.parametrize("name", ["write-a-verifier.md", "test-your-application.md"])
@@ -171,6 +175,11 @@ def test_people_live_at_example_domains(page: Path) -> None:
     assert [host for host in hosts if not host.endswith(".example")] == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_no_page_names_a_path_of_some_machine(page: Path) -> None:
+    assert re.findall(r"(?<![\w.])/(?:tmp|home|root|work|usr|var)/", page.read_text(encoding="utf-8")) == []
+
+
 # -- tables -------------------------------------------------------------------------
 
 
@@ -210,7 +219,7 @@ def reasons_in_the_source() -> set[str]:
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 found |= set(_reasons_of(node))
     found |= {f"challenge_{state.value}" for state in State if state is not State.OPEN}
-    return {one for one in found if re.fullmatch(r"[a-z_]+", one)}
+    return {one for one in found if re.fullmatch(r"[a-z_]*[a-z]", one)}
 
 
 MISMATCHES = ("actor", "tenant", "on_behalf_of", "action", "session", "device", "organization", "resource", "params")

@@ -109,6 +109,7 @@ def test_each_method_opens_what_names_it(desk: Page, action: str, method: str) -
     assert [proof.method for proof in passed.proofs] == [method]
 
 
+@pytest.mark.requirement("P-10")
 @pytest.mark.parametrize(("action", "method"), REFUSED)
 def test_no_method_opens_what_does_not_name_it(desk: Page, action: str, method: str) -> None:
     context = desk.context()
@@ -164,6 +165,7 @@ def test_no_proof_for_one_opens_another(desk: Page, action: str) -> None:
 # -- session risk ----------------------------------------------------------------------
 
 
+@pytest.mark.requirement("P-06")
 @pytest.mark.parametrize("action", METHODS)
 @pytest.mark.parametrize("risk", [HIGH, UNKNOWN, None], ids=["high", "unknown", "failing"])
 def test_high_and_unknown_risk_block_whatever_is_proved(desk: Page, action: str, risk: RiskAssessment | None) -> None:
@@ -208,6 +210,7 @@ def test_the_device_may_be_remembered(desk: Page, action: str) -> None:
     assert policy.block_session_risk == {RiskLevel.HIGH, RiskLevel.UNKNOWN}
 
 
+@pytest.mark.requirement("P-08")
 def test_an_export_shows_what_is_exported(desk: Page) -> None:
     challenge = desk.gate.start("export_data", desk.context(), params={"format": "JSON", "since": "2026-01-01"})
     assert challenge.shown == (("Format", "JSON"), ("Since", "2026-01-01"))

@@ -153,6 +153,7 @@ def test_low_takes_a_session_of_less_than_half_an_hour_and_nothing_else(
 # -- methods ---------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("P-02")
 @pytest.mark.parametrize("action", SEVEN)
 def test_everybody_else_is_asked_for_the_password_or_a_mailed_code(desk: Desk, action: str) -> None:
     decision = desk.gate.check(action, desk.context(60), resource=MEMBER)
@@ -259,6 +260,7 @@ def test_the_raised_rules_are_those_of_high(desk: Desk) -> None:
     assert raised == four_levels.POLICIES[Risk.HIGH]
 
 
+@pytest.mark.requirement("G-03")
 def test_somebody_promoted_after_the_proof_is_judged_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     context = desk.context(60)
     desk.answer("organization.removeMember", context, "password", MEMBER)

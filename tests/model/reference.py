@@ -34,7 +34,7 @@ class Model:
         self.challenges, self.grants = dict[int, Entry](), dict[int, Entry]()
         self.epoch, self.proofs = defaultdict[Any, int](int), dict[Who, tuple[Any, dict[str, int]]]()
         self.fails = dict[Who, tuple[int, int, int, int]]()  # failures in the window, in a row, last, locked until
-        self.guesses, self.sends = list[tuple[str, int, int, int]](), list[tuple[Who, int]]()
+        self.guesses, self.sends = list[tuple[str, Any, int, int]](), list[tuple[Who, int]]()
 
     def epochs(self, who: Who) -> tuple[int, int]:
         return self.epoch[who[0]], self.epoch[who]
@@ -95,13 +95,13 @@ class Model:
         n, total, last, _ = self.fails.get(key, (0, 0, self.now, 0))
         n = 1 if self.now - last > FORGET else n + 1
         self.fails[key] = (n, total + 1, self.now, self.now + WAITS[min(n, len(WAITS) - 1)])
-        self.guesses.append((who[0], number, self.now, POINTS.get(method, 0)))
+        self.guesses.append((who[0], (number, method), self.now, POINTS.get(method, 0)))
         self.looked, c["tries"] = self.looked + 1, c["tries"] + 1
         if not (shown == c["code"] and self.now < c["code_ends"] if method == "email_code" else shown is True):
             c["state"] = "failed" if c["tries"] >= ATTEMPTS else "open"
             return "wrong"
         del self.fails[key]
-        self.guesses = [guess for guess in self.guesses if guess[1] != number]
+        self.guesses = [guess for guess in self.guesses if guess[1] != (number, method)]
         c["proved"][method] = self.now
         if not any(way <= set(c["proved"]) for way in self.ways(who[0], c["call"][0])):
             c["tries"] -= 1
@@ -115,7 +115,7 @@ class Model:
         return "verified"
 
     def cancel(self, who: Who, c: Entry) -> bool:
-        may = self.stands(who, c)
+        may = bool(c["who"] == who and self.state(c) == "open")  # revoked or not: it frees its place
         c["state"] = "cancelled" if may else c["state"]
         return may
 

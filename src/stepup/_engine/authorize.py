@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from stepup.changes import ROSTER, THROTTLE, Changes, Snapshot, claim_key
+from stepup.changes import ROSTER, THROTTLE, Changes, Snapshot, claim_key, grant_key
 from stepup.context import Context, Resource, require_text
 from stepup.decide import authorize as pure
 from stepup.decide.holding import Held, answer, asked_age, judge
 from stepup.decide.request import Request, refused_outright
 from stepup.decide.standing import roster_of
+from stepup.decide.start import observe as remember
 from stepup.decision import Authorization, Decision, Outcome, Reason
 from stepup.errors import Code, Denied, StepUpRequired, StoreBusy
 from stepup.grant import Claim, Grant, from_claims
@@ -126,16 +127,18 @@ async def _by_shelf(core: Core, asking: Asking) -> Found:
     where = core.partition(request.context.actor)
     snapshot = await core.load(where, (*pure.authorize_keys(request), THROTTLE, ROSTER))
     shelf = pure.shelf_of(request, snapshot)
-    if (passed := pure.by_step_up(request, shelf, snapshot, now)) is not None:
-        return Found(passed)
+    if proved := pure.earlier_proofs(request, shelf, snapshot, now):
+        grants = await core.load(where, tuple(dict.fromkeys(grant_key(one.grant_id) for one in proved)))
+        if (passed := pure.by_step_up(request, proved, grants, now)) is not None:
+            return Found(passed)
     candidates, why = pure.by_shelf(request, shelf, snapshot, now)
     for candidate in candidates:
         found, why = await _try_shelf(core, asking, candidate)
         if found is not None:
             return found
-    held = await _held(core, asking, snapshot)
+    held = await _held(core, asking, snapshot, observe=asking.spend)
     reasons = (*pure.stale(request, now), *(Reason(one) for one in why))
-    code = Code.GRANT_REQUIRED if "token_required" in why and shelf and shelf.grants else Code.VERIFICATION_REQUIRED
+    code = Code.GRANT_REQUIRED if "token_required" in why else Code.VERIFICATION_REQUIRED
     decision = answer(
         request, held, now, code=code, reasons=reasons, enrol_url=core.enrol_url, login_url=core.login_url
     )
@@ -205,8 +208,11 @@ async def _still_good(core: Core, asking: Asking, grant: Grant) -> bool:
     return pure.still_good(asking.request, grant, held.strongest, asking.now)
 
 
-async def _held(core: Core, asking: Asking, snapshot: Snapshot) -> Held:
-    every, _ = await core.factors(asking.request.context.actor, roster_of(snapshot), asking.now)
+async def _held(core: Core, asking: Asking, snapshot: Snapshot, *, observe: bool = False) -> Held:
+    """What the person can prove now. A change that is seen is remembered, or its quarantine would never end."""
+    every, own = await core.factors(asking.request.context.actor, roster_of(snapshot), asking.now)
+    if observe and (seen := remember(snapshot, own, core.methods, asking.now)) is not None:
+        await core.apply(core.partition(asking.request.context.actor), Changes(asking.now, (seen,)))
     throttle = snapshot.get(THROTTLE, Throttle) or Throttle()
     return judge(asking.request, every, core.methods, throttle, core.limits, asking.now)
 

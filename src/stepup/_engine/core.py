@@ -14,14 +14,15 @@ from datetime import datetime
 from typing import Final, TypeVar
 
 from stepup.binding import partition
+from stepup.challenge import Challenge
 from stepup.changes import APPLIED, Changes, Key, Lost, Snapshot
 from stepup.clock import ForwardClock
-from stepup.context import RECOVERY_CODE, UNKNOWN_RISK, Actor, Context, Resource, RiskAssessment
+from stepup.context import RECOVERY_CODE, UNKNOWN_RISK, Actor, Context, Resource, RiskAssessment, require_text
 from stepup.decide.holding import MethodInfo
 from stepup.decide.request import Ids, Request, resolve
 from stepup.decision import Decision
 from stepup.errors import ContractBroken, StepUpError, StoreBusy, StoreUnavailable
-from stepup.event import Event
+from stepup.event import Event, EventType, event
 from stepup.factor import Factor, Roster
 from stepup.keys import KeyRing, Vault
 from stepup.policy import Params, Registry, Risk
@@ -107,7 +108,9 @@ class Core:
         for method in self.verifiers:
             found = await self.enrolled(actor, method, roster)
             (stored if found is None else own).extend(roster.of(method) if found is None else found)
-        own = list(roster.observing(own, now).apply_quarantine(own))
+        # A factor whose verifier this gate lacks (an older instance, another gate) is still enrolled.
+        stored.extend(replace(factor, usable=False) for factor in roster.factors if factor.method not in self.verifiers)
+        own = list(roster.observing(own, self.methods, now).apply_quarantine(own))
         return (*(self._noticed(actor, factor) for factor in stored), *own), tuple(own)
 
     async def enrolled(self, actor: Actor, method: str, roster: Roster) -> tuple[Factor, ...] | None:
@@ -129,15 +132,22 @@ class Core:
     def _fingerprinted(self, factor: object, method: str, roster: Roster) -> Factor:
         if not isinstance(factor, Factor) or factor.method != method:
             raise ContractBroken(f"The verifier of {method!r} answered something that is no Factor of its method.")
+        require_text("Factor.id", factor.id, limit=128)
         if factor.material is None:
             return replace(factor, fingerprint=None)
-        before = next((seen.fingerprint for seen in roster.seen if seen.factor_id == factor.id), "")
-        return replace(factor, material=None, fingerprint=self.fingerprint(factor.material, before))
+        before = next((seen.fingerprint for seen in roster.seen if seen.factor_id == factor.id), None)
+        same = before is not None and self.vault.matches(before, "fingerprint", factor.material)
+        newest = (
+            before
+            if same and before is not None and self.vault.is_newest(before)
+            else self.fingerprint(factor.material)
+        )
+        if same and newest != before:
+            return replace(factor, material=None, fingerprint=before, renewed=newest)
+        return replace(factor, material=None, fingerprint=newest)
 
-    def fingerprint(self, material: bytes, before: str = "") -> str:
-        """A keyed digest of *material*, equal to *before* if that was made of the same under a key still held."""
-        if before and self.vault.matches(before, "fingerprint", material):
-            return before
+    def fingerprint(self, material: bytes) -> str:
+        """A keyed digest of *material* under the newest key."""
         return self.vault.digest("fingerprint", material)
 
     def _noticed(self, actor: Actor, factor: Factor) -> Factor:
@@ -216,11 +226,32 @@ class Core:
     async def _publish(self, events: Iterable[Event]) -> None:
         if self.on_event is None:
             return
-        for event in events:
+        for one in events:
             try:
-                await self.call(self.on_event, event)
+                await self.call(self.on_event, one)
             except Exception as error:  # noqa: BLE001 -- the event is stored; a listener cannot undo a decision
                 logger.warning("on_event raised %s", type(error).__name__)
+
+    async def tell(self, context: Context, notice: Message, challenge: Challenge | None = None) -> None:
+        """Tell the person out of band what has happened. It can neither grant nor block; that it failed is recorded."""
+        if self.send is None or context.actor.email is None:
+            return
+        try:
+            await self.call(self.send, notice)
+        except Exception as error:  # noqa: BLE001 -- what happened stands; that nobody was told is recorded
+            logger.warning("a notice was not taken: %s", type(error).__name__)
+            now = self.now()
+            made = event(
+                ids().event,
+                now,
+                EventType.DELIVERY_FAILED,
+                "refused",
+                context,
+                binding=challenge.binding if challenge else None,
+                reason="notice",
+                challenge_id=challenge.id if challenge else None,
+            )
+            await self.record(self.partition(context.actor), Changes(now, events=(made,)))
 
     def now(self) -> datetime:
         """The current time, never earlier than seen before."""

@@ -35,6 +35,7 @@ from stepup.errors import Code, ConfigurationError, Denied, InvalidInput
 from stepup.event import EventType
 from stepup.factor import PENDING_TTL, Factor, StoredFactor
 from stepup.keys import Vault
+from stepup.notices import factor_added, factor_changed, factor_removed
 
 from .authorize import require
 from .core import Core, ids, logger
@@ -42,6 +43,7 @@ from .core import Core, ids, logger
 TOTP: Final = "totp"
 PROOF_WINDOW: Final = 300
 MAX_LABEL: Final = 64
+SHORTEST_PERIOD: Final = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,7 @@ async def confirm_totp(core: Core, context: Context, factor_id: str, code: objec
     if listed is None:
         await _attempt(core, context, now, "enrolment_not_found")
         return Rejected(Code.CHALLENGE_NOT_FOUND)
+    await core.tell(context, factor_added(context, listed, now))
     return listed
 
 
@@ -136,10 +139,15 @@ async def new_recovery_codes(core: Core, context: Context, token: object) -> tup
     listed = Factor(made.id, RECOVERY_CODE, stands_for=target.method, quarantined_until=target.quarantined_until)
     now, keys = core.now(), (ROSTER, ACTOR_EPOCH, THROTTLE, factor_key(RECOVERY_CODE))
 
-    def decide(snapshot: Snapshot) -> tuple[Changes, Factor]:
+    def decide(snapshot: Snapshot) -> tuple[Changes | None, Factor | None]:
+        if pure.revoked(enrolling, snapshot):
+            return None, None
         return pure.enrol(enrolling, made, listed, core.methods, snapshot, now, ids())
 
-    await core.commit(core.partition(context.actor), keys, decide)
+    kept = await core.commit(core.partition(context.actor), keys, decide)
+    if kept is None:
+        raise Denied(_refusal(pure.ADD, Code.GRANT_INVALID, "revoked"))
+    await core.tell(context, factor_added(context, kept, now))
     return codes
 
 
@@ -150,6 +158,7 @@ async def remove(core: Core, context: Context, factor_id: str, token: object) ->
         return False
     if roster_of(await core.load(where, (ROSTER,))).get(factor_id) is None:
         return False
+    epoch = await _epoch(core, context)
     await require(core, pure.REMOVE, context, Resource("factor", factor_id), None, token, None)
     now = core.now()
     found = await every(core, context)
@@ -159,11 +168,14 @@ async def remove(core: Core, context: Context, factor_id: str, token: object) ->
 
     def decide(snapshot: Snapshot) -> tuple[Changes | None, bool]:
         factor = roster_of(snapshot).get(factor_id)
-        if factor is None:
+        if factor is None or snapshot.version(ACTOR_EPOCH) != epoch:
             return None, False
         return pure.remove(context, factor, others, snapshot, now, ids()), True
 
-    return await core.commit(where, (ROSTER, ACTOR_EPOCH, *methods), decide)
+    gone = await core.commit(where, (ROSTER, ACTOR_EPOCH, *methods), decide)
+    if gone:
+        await core.tell(context, factor_removed(context, now))
+    return gone
 
 
 async def changed(core: Core, context: Context, method: str, authorization: Authorization) -> None:
@@ -183,17 +195,22 @@ async def changed(core: Core, context: Context, method: str, authorization: Auth
             return pure.acknowledge(context, factor, strength, authorization.strength, snapshot, now, ids()), None
 
         await core.commit(core.partition(actor), (ROSTER, ACTOR_EPOCH), decide)
+    await core.tell(context, factor_changed(context, method, now))
 
 
-async def report_totp_step(core: Core, actor: Actor, step: int, factor_id: str) -> bool:
+async def report_totp_step(core: Core, actor: Actor, step: int, factor_id: str | None) -> bool:
     """Burn a step that a login has accepted; see ``Factors.report_totp_step``."""
-    if type(step) is not int or step < 0:
-        raise InvalidInput("step", "must be a whole number: the Unix time divided by the period")
-    where = core.partition(require_actor(actor))
-    require_text("factor_id", factor_id)
+    where, now = core.partition(require_actor(actor)), core.now()
+    if type(step) is not int or not 0 <= step <= now.timestamp() / SHORTEST_PERIOD + 1:
+        raise InvalidInput("step", "must be a whole number of periods since 1970, and not in the future")
+    roster = roster_of(await core.load(where, (ROSTER,)))
+    owned = await core.enrolled(actor, TOTP, roster) if TOTP in core.verifiers else ()
+    held = [factor.id for factor in (roster.of(TOTP) if owned is None else owned)]
+    if factor_id is not None and factor_id not in held:
+        raise InvalidInput("factor_id", "names no authenticator of this person")
 
     def decide(snapshot: Snapshot) -> tuple[Changes | None, bool]:
-        changes = pure.advance_step(factor_id, TOTP, step, snapshot, core.now())
+        changes = pure.advance_step(held if factor_id is None else [factor_id], TOTP, step, snapshot, now)
         return changes, changes is not None
 
     return await core.commit(where, (factor_key(TOTP),), decide)
@@ -202,13 +219,21 @@ async def report_totp_step(core: Core, actor: Actor, step: int, factor_id: str) 
 async def _permitted(core: Core, context: Context, method: str, label: str, token: object) -> pure.Enrolling:
     """Require the step-up that adding a factor needs, or the fresh session that the very first one needs."""
     now, session = core.now(), session_hash(core.ring, context)
+    epoch = await _epoch(core, context)
     first = pure.may_add_first(context, await every(core, context), now)
     if first is True:
-        return pure.Enrolling(context, session, pure.session_strength(context, core.methods, now), label, first=True)
+        return pure.Enrolling(
+            context, session, pure.session_strength(context, core.methods, now), label, first=True, epoch=epoch
+        )
     if first is False:
         raise Denied(_refusal(pure.ADD, Code.LOGIN_REQUIRED, "first_factor_needs_fresh_session", login=core.login_url))
     granted = await require(core, pure.ADD, context, pure.factors_of(context), {"method": method}, token, None)
-    return pure.Enrolling(context, session, granted.strength, label)
+    return pure.Enrolling(context, session, granted.strength, label, epoch=epoch)
+
+
+async def _epoch(core: Core, context: Context) -> int:
+    """The actor's epoch before anything is required: what is permitted under it ends with it."""
+    return (await core.load(core.partition(context.actor), (ACTOR_EPOCH,))).version(ACTOR_EPOCH)
 
 
 async def _checked(core: Core, context: Context, found: StoredFactor, code: object, now: datetime) -> Checked | None:
@@ -233,7 +258,7 @@ async def _checked(core: Core, context: Context, found: StoredFactor, code: obje
 async def _owned(core: Core, context: Context, method: str) -> tuple[Factor, ...]:
     roster = roster_of(await core.load(core.partition(context.actor), (ROSTER,)))
     found = await core.enrolled(context.actor, method, roster)
-    return tuple(factor for factor in found or () if factor.fingerprint is not None)
+    return found or ()
 
 
 async def _attempt(core: Core, context: Context, now: datetime, reason: str) -> None:

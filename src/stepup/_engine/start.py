@@ -12,24 +12,29 @@ from stepup.context import Context, Resource, require_context
 from stepup.decide import start
 from stepup.decide.holding import answer, judge
 from stepup.decide.request import Request, refused_outright
-from stepup.decide.standing import roster_of
+from stepup.decide.standing import Refusal, roster_of
 from stepup.decision import Decision, Outcome, Reason
 from stepup.errors import Code, Denied, StoreBusy
+from stepup.event import EventType
 from stepup.factor import Factor
 from stepup.policy import Params
 from stepup.throttle import Throttle
 
 from .core import TRIES, Core, ids
 from .offer import read_offer
+from .opened import record_refusal
 
 MAX_CHALLENGE_ID: Final = 64
 Rotate = Callable[[], object]
+
+OFFER_INVALID: Final = Refusal(Code.BAD_REQUEST, "offer_invalid")
 
 
 async def start_offer(core: Core, offer: object, context: Context, reason: str | None) -> Challenge:
     """Open a challenge for the call that an offer describes; see ``StepUp.start_offer``."""
     found = read_offer(core, offer, require_context(context), core.now())
     if found is None:
+        await record_refusal(core, context, "", "", OFFER_INVALID, core.now(), EventType.CHALLENGE_REFUSED)
         raise Denied(Decision(Outcome.DENIED, Code.BAD_REQUEST, "", 0, (Reason("offer_invalid"),)))
     return await start_challenge(core, found.action, context, found.resource, found.params, reason)
 
@@ -75,5 +80,6 @@ def _decide(
     held = judge(request, every, core.methods, throttle, core.limits, now)
     decision = answer(request, held, now, enrol_url=core.enrol_url, login_url=core.login_url)
     if decision.outcome is Outcome.DENIED:
-        return start.refuse_start(request, now, ids(), decision)
-    return start.open_challenge(request, start.Opening(held, own, reason, core.limits), snapshot, now, ids())
+        return start.refuse_start(request, now, ids(), decision, start.observe(snapshot, own, core.methods, now))
+    opening = start.Opening(held, own, tuple(core.methods), reason, core.limits)
+    return start.open_challenge(request, opening, snapshot, now, ids())

@@ -144,7 +144,7 @@ async def events(core: Core, actor: Actor, after: str | None, limit: int) -> Pag
 async def purge(core: Core, limit: int) -> int:
     """Delete expired records; see ``StepUp.purge``."""
     try:
-        return await core.store.purge(core.now(), limit=limit)
+        return await core.store.purge(core.clock.read(), limit=limit)
     except StepUpError:
         raise
     except Exception as error:

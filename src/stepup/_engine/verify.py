@@ -12,7 +12,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from stepup import event as audit
 from stepup.ceremony import REJECTED, Checked
 from stepup.challenge import Challenge
 from stepup.changes import Changes, Snapshot, challenge_key, factor_key
@@ -147,29 +146,8 @@ async def _conclude(
     if isinstance(outcome, Rejected):
         return outcome
     if one.method == RECOVERY_CODE:
-        await _tell(core, one.challenge, context, now)
+        await core.tell(context, recovery_code_used(context, one.challenge, core.now()), one.challenge)
     if isinstance(outcome, MoreNeeded):
         return outcome
     token = core.grants.sign(to_claims(outcome, core.namespace, core.audience))
     return Verified(outcome, token, one.challenge)
-
-
-async def _tell(core: Core, challenge: Challenge, context: Context, now: datetime) -> None:
-    """Tell the person that a recovery code was used. It can neither grant nor block."""
-    if core.send is None or context.actor.email is None:
-        return
-    try:
-        await core.call(core.send, recovery_code_used(context, challenge, now))
-    except Exception as error:  # noqa: BLE001 -- the proof stands; that nobody was told is recorded
-        logger.warning("a notice was not taken: %s", type(error).__name__)
-        made = audit.event(
-            ids().event,
-            now,
-            EventType.DELIVERY_FAILED,
-            "refused",
-            context,
-            binding=challenge.binding,
-            method=RECOVERY_CODE,
-            challenge_id=challenge.id,
-        )
-        await core.record(core.partition(context.actor), Changes(now, events=(made,)))

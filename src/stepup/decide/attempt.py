@@ -200,7 +200,9 @@ def conclude(
     if done and findings.rotation_due:
         return _reject(one, request, snapshot, "overtaken", now, ids)
     proof = proof_of(one, findings.checked)
-    throttle = succeeded(snapshot.get(THROTTLE, Throttle) or Throttle(), one.trial(request), proof.factor_id)
+    throttle = succeeded(
+        snapshot.get(THROTTLE, Throttle) or Throttle(), one.trial(request), proof.factor_id, one.limits
+    )
     used_puts, used_checks = _used(one, snapshot, findings, now)
     if done:
         return _mint(one, request, snapshot, findings, throttle, (used_puts, used_checks), now, ids)

@@ -32,7 +32,7 @@ from stepup.context import Proof
 from stepup.decision import Authorization, Decision, Outcome, Reason
 from stepup.errors import Code
 from stepup.event import Event, EventType
-from stepup.grant import REMEMBER_REQUESTS, Claim, Grant, Shelf, Spend, refusals
+from stepup.grant import REMEMBER_REQUESTS, Claim, Grant, Proved, Shelf, Spend, refusals
 from stepup.policy import Risk
 from stepup.requirement import ANY, met
 
@@ -72,14 +72,26 @@ def by_session(request: Request, methods: Mapping[str, MethodInfo], now: datetim
     return _by_proofs(request, _with_strength(proofs, methods), now, "session")
 
 
-def by_step_up(request: Request, shelf: Shelf | None, snapshot: Snapshot, now: datetime) -> Decision | None:
-    """Allowed, at levels 1 and 2, if an earlier step-up in the same session is recent enough."""
-    if shelf is None or not shelf.proofs or request.shelf_session is None or request.rules.level > Risk.MEDIUM:
-        return None
+def earlier_proofs(request: Request, shelf: Shelf | None, snapshot: Snapshot, now: datetime) -> tuple[Proved, ...]:
+    """What an earlier step-up in the same session proved, at levels 1 and 2, recently enough to count."""
+    if shelf is None or request.shelf_session is None or request.rules.level > Risk.MEDIUM:
+        return ()
     here = (snapshot.version(ACTOR_EPOCH), snapshot.version(session_epoch(request.binding.session)))
     if (shelf.epochs, shelf.fence) != (here, snapshot.version(FENCE)):
-        return None
-    return _by_proofs(request, shelf.proofs, now, "step_up", _age(shelf.proofs, now))
+        return ()
+    window, alike = session_window(request), request.action.binds - {"resource", "params"}
+    return tuple(
+        one
+        for one in shelf.proved
+        if 0 <= (now - one.proof.at).total_seconds() < window
+        and set(one.binding.mismatches(request.binding, alike)) <= {"action"}
+    )
+
+
+def by_step_up(request: Request, proved: Iterable[Proved], snapshot: Snapshot, now: datetime) -> Decision | None:
+    """Allowed by earlier proofs, but for those whose grant was revoked."""
+    spends = [(one.proof, snapshot.get(grant_key(one.grant_id), Spend)) for one in proved]
+    return _by_proofs(request, [proof for proof, spend in spends if spend and not spend.revoked], now, "step_up")
 
 
 def stale(request: Request, now: datetime) -> tuple[Reason, ...]:
@@ -95,21 +107,14 @@ def stale(request: Request, now: datetime) -> tuple[Reason, ...]:
     return (Reason("session_stale", {"stale_by": int(age - window), "window": window}, public=True),)
 
 
-def _by_proofs(
-    request: Request, proofs: Iterable[Proof], now: datetime, by: str, step_up_age: float | None = None
-) -> Decision | None:
+def _by_proofs(request: Request, proofs: Iterable[Proof], now: datetime, by: str) -> Decision | None:
     window = session_window(request)
-    held = holding(request, now, step_up_age=step_up_age)
+    held = holding(request, now)
     fresh = [proof for proof in proofs if 0 <= (now - proof.at).total_seconds() < window]
     requirement = request.rules.policy.methods
-    if requirement is ANY and held.min_strength == 0 and held.session_within(window):
+    if by == "session" and requirement is ANY and held.min_strength == 0 and held.session_within(window):
         return allowed(request, by)
     return allowed(request, by) if met(requirement, fresh, held, now) else None
-
-
-def _age(proofs: Iterable[Proof], now: datetime) -> float | None:
-    ages = [(now - proof.at).total_seconds() for proof in proofs if proof.at <= now]
-    return min(ages, default=None)
 
 
 def _with_strength(proofs: Iterable[Proof], methods: Mapping[str, MethodInfo]) -> list[Proof]:
@@ -152,8 +157,6 @@ def by_shelf(
     request: Request, shelf: Shelf | None, snapshot: Snapshot, now: datetime
 ) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
     """The grants on the shelf that cover the call, newest first; and why the others do not."""
-    if request.rules.policy.token_required:
-        return (), ("token_required",)
     found: list[Candidate] = []
     reasons: list[str] = []
     for grant in reversed(shelf.grants if shelf else ()):
@@ -163,6 +166,8 @@ def by_shelf(
             reasons.append("revoked")
         else:
             found.append(Candidate(grant, (), _to_judge(request, grant)))
+    if found and request.rules.policy.token_required:
+        return (), ("token_required",)
     return tuple(found[:SHELF_TRIES]), tuple(dict.fromkeys(reasons)) or ("no_grant",)
 
 

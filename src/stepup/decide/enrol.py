@@ -73,13 +73,16 @@ def session_strength(context: Context, methods: Mapping[str, MethodInfo], now: d
 
 @dataclass(frozen=True, slots=True)
 class Enrolling:
-    """One enrolment: who, from which session, under how strong a proof, and whether as the first of all."""
+    """One enrolment: who, from which session, under how strong a proof, whether as the first of all,
+    and the actor's epoch when it was permitted: a revocation since then ends it.
+    """
 
     context: Context
     session: str | None
     proved: int
     label: str = ""
     first: bool = False
+    epoch: int | None = None
 
 
 def start_enrolment(one: Enrolling, made: StoredFactor, snapshot: Snapshot, now: datetime, ids: Ids) -> Changes | None:
@@ -87,7 +90,7 @@ def start_enrolment(one: Enrolling, made: StoredFactor, snapshot: Snapshot, now:
     or if what was to be the first would not be it any more.
     """
     roster = snapshot.get(ROSTER, Roster) or Roster()
-    if len(roster.factors) >= MAX_FACTORS or (one.first and roster.factors):
+    if len(roster.factors) >= MAX_FACTORS or (one.first and roster.factors) or revoked(one, snapshot):
         return None
     key = factor_key(made.method)
     before = snapshot.get(key, FactorSet) or FactorSet()
@@ -104,6 +107,11 @@ def start_enrolment(one: Enrolling, made: StoredFactor, snapshot: Snapshot, now:
         detail={"factor": made.id},
     )
     return Changes(now, (put,), (snapshot.check(ROSTER), snapshot.check(ACTOR_EPOCH)), (made_event,))
+
+
+def revoked(one: Enrolling, snapshot: Snapshot) -> bool:
+    """Whether everything was revoked since the enrolment was permitted."""
+    return one.epoch is not None and snapshot.version(ACTOR_EPOCH) != one.epoch
 
 
 def pending_factor(
@@ -139,10 +147,11 @@ def enrol(
     ids: Ids,
 ) -> tuple[Changes, Factor]:
     """Make a factor count: at once, or after quarantine where it was added under a weaker proof than itself."""
-    until = quarantine_until(strength_of(listed, methods), one.proved, now)
+    strength = strength_of(listed, methods)
+    until = quarantine_until(strength, one.proved, now)
     if listed.quarantined_until is not None and (until is None or until < listed.quarantined_until):
         until = listed.quarantined_until
-    listed = replace(listed, enrolled_at=now, label=one.label, quarantined_until=until)
+    listed = replace(listed, strength=strength, enrolled_at=now, label=one.label, quarantined_until=until)
     roster = (snapshot.get(ROSTER, Roster) or Roster()).adding(listed)
     before = FactorSet() if made.method == RECOVERY_CODE else snapshot.get(factor_key(made.method), FactorSet)
     throttle = snapshot.get(THROTTLE, Throttle) or Throttle()
@@ -207,7 +216,6 @@ def acknowledge(
     context: Context, factor: Factor, strength: int, proved: int, snapshot: Snapshot, now: datetime, ids: Ids
 ) -> Changes:
     """Remember what an application-owned factor became under a step-up; a weaker proof leaves it in quarantine."""
-    assert factor.fingerprint is not None  # the engine asks only for factors that have one
     roster = (snapshot.get(ROSTER, Roster) or Roster()).trusting(
         factor.id, factor.fingerprint, quarantine_until(strength, proved, now)
     )
@@ -217,15 +225,15 @@ def acknowledge(
     return Changes(now, (snapshot.put(ROSTER, roster), snapshot.put(ACTOR_EPOCH, Epoch())), events=(made,))
 
 
-def advance_step(factor_id: str, method: str, step: int, snapshot: Snapshot, now: datetime) -> Changes | None:
-    """Move the last accepted step forward to one that a login has used; None where it is no news."""
-    before = snapshot.get(factor_key(method), FactorSet) or FactorSet()
-    found = before.get(factor_id) or StoredFactor(factor_id, method, {"last_step": -1})
-    last = found.data.get("last_step", -1)
-    if not isinstance(last, int) or step <= last:
-        return None
-    moved = replace(found, data={**found.data, "last_step": step})
-    return Changes(now, (snapshot.put(factor_key(method), before.replacing(moved)),))
+def advance_step(ids: Iterable[str], method: str, step: int, snapshot: Snapshot, now: datetime) -> Changes | None:
+    """Move the last accepted step of factors forward to one that a login has used; None where it is no news."""
+    before = after = snapshot.get(factor_key(method), FactorSet) or FactorSet()
+    for factor_id in ids:
+        found = before.get(factor_id) or StoredFactor(factor_id, method, {"last_step": -1})
+        last = found.data.get("last_step", -1)
+        if isinstance(last, int) and step > last:
+            after = after.replacing(replace(found, data={**found.data, "last_step": step}))
+    return None if after is before else Changes(now, (snapshot.put(factor_key(method), after),))
 
 
 def confirmation(one: Enrolling, factor: StoredFactor, strength: int, now: datetime) -> Challenge:

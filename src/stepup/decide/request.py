@@ -19,6 +19,8 @@ from stepup.requirement import Holding
 
 PARAMS_LIMIT = 4096
 SHOWN_LIMIT = 32
+LABEL_LIMIT = 100
+VALUE_LIMIT = 500
 
 
 class Ids(NamedTuple):
@@ -137,7 +139,11 @@ def _escalated(action: Action, context: Context, resource: Resource | None, para
         return action.risk, False
     try:
         raised = action.escalate(context, resource, params)
-        return (action.risk if raised is None else max(action.risk, Risk(raised))), False
+        if raised is None:
+            return action.risk, False
+        if isinstance(raised, bool) or not isinstance(raised, int):  # pyright: ignore[reportUnnecessaryIsInstance] -- True is 1, which would raise nothing
+            return Risk.CRITICAL, True
+        return max(action.risk, Risk(raised)), False
     except Exception:  # noqa: BLE001 -- whatever the hook raises, the call is refused, not the process ended
         return Risk.CRITICAL, True
 
@@ -165,19 +171,17 @@ def session_window(request: Request) -> int:
     """How old the login may be under the rules in force; longer on a trusted device."""
     policy = request.rules.policy
     trusted = request.context.device is not None and request.context.device.trusted
-    return max(policy.session_window, policy.session_window_trusted) if trusted else policy.session_window
+    window = max(policy.session_window, policy.session_window_trusted) if trusted else policy.session_window
+    return window if policy.max_age is None else min(window, policy.max_age)
 
 
-def holding(
-    request: Request, now: datetime, strongest: int | None = None, *, step_up_age: float | None = None
-) -> Holding:
-    """What counts for this request; *step_up_age* is that of an earlier proof in the same session."""
-    ages = [age for age in (session_age(request.context, now), step_up_age) if age is not None]
+def holding(request: Request, now: datetime, strongest: int | None = None) -> Holding:
+    """What counts for this request. A step-up is no login: it counts for the methods it proved alone."""
     return Holding(
         strongest=strongest,
         min_strength=request.rules.policy.min_strength,
         recovery=request.rules.recovery_stands_in,
-        session_age=min(ages, default=None),
+        session_age=session_age(request.context, now),
         session_window=session_window(request),
         allowed=request.risk.methods,
     )
@@ -196,4 +200,10 @@ def shown(action: Action, resource: Resource | None, params: Params | None) -> t
             pairs = [(str(label), str(value)) for label, value in action.describe(resource, params)]
         except Exception as error:
             raise InvalidInput(f"Action {action.id!r}: describe", f"failed with {type(error).__name__}") from error
-    return tuple((clean_text(label, limit=100), clean_text(value, limit=500)) for label, value in pairs[:SHOWN_LIMIT])
+    if len(pairs) > SHOWN_LIMIT or any(len(label) > LABEL_LIMIT or len(value) > VALUE_LIMIT for label, value in pairs):
+        raise InvalidInput(
+            f"Action {action.id!r}: what the person would be shown",
+            f"exceeds {SHOWN_LIMIT} lines of {VALUE_LIMIT} characters",
+            remedy="Nothing is approved unseen: pass describe= with the params that matter, in short.",
+        )
+    return tuple((clean_text(label, limit=LABEL_LIMIT), clean_text(value, limit=VALUE_LIMIT)) for label, value in pairs)

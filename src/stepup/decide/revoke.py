@@ -74,10 +74,8 @@ def revoke_grant(
         found = snapshot.get(shelf, Shelf)
         if found and any(one.id == grant_id for one in found.grants):
             kept = tuple(one for one in found.grants if one.id != grant_id)
-            ended = [proof for one in found.grants if one.id == grant_id for proof in one.proofs]
-            proofs = tuple(proof for proof in found.proofs if proof not in ended)
             until = max([now, *(one.expires_at for one in kept)]) + RETENTION
-            puts.append(snapshot.put(shelf, replace(found, grants=kept, proofs=proofs), expires_at=until))
+            puts.append(snapshot.put(shelf, replace(found, grants=kept), expires_at=until))
     made = event(ids.event, now, EventType.GRANT_REVOKED, "ok", context, grant_id=grant_id)
     return Changes(now, tuple(puts), events=(made,))
 

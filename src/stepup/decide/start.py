@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -45,6 +46,7 @@ class Opening:
 
     held: Held
     own: tuple[Factor, ...]
+    methods: tuple[str, ...]
     reason: str | None
     limits: Limits
 
@@ -62,7 +64,8 @@ def open_challenge(
     expires = now + timedelta(seconds=request.rules.policy.challenge_ttl)
     made = opening(throttle, OpenChallenge(request.binding.slot, ids.challenge, expires), opening_.limits, now)
     if isinstance(made, Blocked):
-        return _refused(request, now, ids, request.denied(Code.RATE_LIMITED, "open_challenges", retry_at=made.retry_at))
+        denied = request.denied(Code.RATE_LIMITED, f"{made.why}_challenges", retry_at=made.retry_at)
+        return refuse_start(request, now, ids, denied)
     epochs, epoch_puts, epoch_checks = ensure_epochs(request.binding.session, snapshot)
     challenge = Challenge(
         id=ids.challenge,
@@ -85,18 +88,17 @@ def open_challenge(
         ip=request.context.ip,
         device_label=request.context.device.label if request.context.device else None,
     )
-    roster = snapshot.get(ROSTER, Roster) or Roster()
-    seen = roster.observing(opening_.own, now)
+    observed = observe(snapshot, opening_.own, opening_.methods, now)
     puts = [
         Record(challenge_key(challenge.id), challenge, 0, expires + RETENTION),
         snapshot.put(THROTTLE, made),
         *epoch_puts,
     ]
     checks = [*epoch_checks, snapshot.check(FENCE)]
-    if seen is roster:
+    if observed is None:
         checks.append(snapshot.check(ROSTER))
     else:
-        puts.append(snapshot.put(ROSTER, seen))
+        puts.append(observed)
     event = request.event(
         ids.event,
         now,
@@ -108,10 +110,20 @@ def open_challenge(
     return Changes(now, tuple(puts), tuple(checks), (event,)), challenge
 
 
-def refuse_start(request: Request, now: datetime, ids: Ids, decision: Decision) -> tuple[Changes, Decision]:
-    """Record that no challenge was opened, and why."""
-    changes, _ = _refused(request, now, ids, decision)
-    return changes, decision
+def refuse_start(
+    request: Request, now: datetime, ids: Ids, decision: Decision, observed: Record | None = None
+) -> tuple[Changes, Decision]:
+    """Record that no challenge was opened, and why; and what was seen of the person's factors meanwhile."""
+    reason = ",".join(reason.code for reason in decision.reasons) or decision.code.value
+    event = request.event(ids.event, now, EventType.CHALLENGE_REFUSED, "refused", reason=reason)
+    return Changes(now, (observed,) if observed else (), events=(event,)), decision
+
+
+def observe(snapshot: Snapshot, own: Iterable[Factor], methods: Iterable[str], now: datetime) -> Record | None:
+    """The roster with what was seen of application-owned factors, so that their quarantine starts once."""
+    roster = snapshot.get(ROSTER, Roster) or Roster()
+    seen = roster.observing(own, methods, now)
+    return None if seen is roster else snapshot.put(ROSTER, seen)
 
 
 def ensure_epochs(
@@ -134,9 +146,3 @@ def ensure_epochs(
 def params_of(challenge: Challenge) -> dict[str, object] | None:
     """The params a challenge was opened with."""
     return None if challenge.params is None else json.loads(challenge.params)
-
-
-def _refused(request: Request, now: datetime, ids: Ids, decision: Decision) -> tuple[Changes, Decision]:
-    reason = ",".join(reason.code for reason in decision.reasons) or decision.code.value
-    event = request.event(ids.event, now, EventType.CHALLENGE_REFUSED, "refused", reason=reason)
-    return Changes(now, events=(event,)), decision

@@ -111,8 +111,10 @@ class Ceremony:
             raise self._end(Code.NO_USABLE_METHOD, "not_at_a_terminal")
         self.begun.add(method)
         if prompt.sent_to is not None:
-            again = f" (a new one can be sent {when(prompt.resend_at, self.gate.core.now())})" * bool(prompt.resend_at)
-            self.screen.say(f"A code is on its way to {printable(prompt.sent_to)}{again}.")
+            said = f"A code is on its way to {printable(prompt.sent_to)}"
+            if prompt.resend_at is not None:
+                said += f" (a new one can be sent {when(prompt.resend_at, self.gate.core.now())})"
+            self.screen.say(f"{said}.")
 
     def _rejected(self, method: str, result: Rejected) -> None:
         """Tell the person what is left; raise where the challenge has ended."""

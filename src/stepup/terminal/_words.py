@@ -75,10 +75,8 @@ def named(method: str) -> str:
     return NAMES.get(method) or printable(method)
 
 
-def when(at: datetime | None, now: datetime, word: str = "at") -> str:
+def when(at: datetime, now: datetime, word: str = "at") -> str:
     """A moment for a person: the time of day, and how far away."""
-    if at is None:
-        return "later"
     seconds = max(0, math.ceil((at - now).total_seconds()))
     far = f"{seconds} s" if seconds < 120 else f"{math.ceil(seconds / 60)} min"
     return f"{word} {at:%H:%M:%S} UTC, in {far}"

@@ -28,7 +28,7 @@ from stepup.changes import (
 from stepup.context import Proof
 from stepup.event import Event, EventType
 from stepup.factor import Factor, FactorSet, Pending, Roster, Seen, StoredFactor
-from stepup.grant import SHELF_LIMIT, Claim, Grant, Shelf, Spend
+from stepup.grant import SHELF_LIMIT, Claim, Grant, Proved, Shelf, Spend
 from stepup.throttle import Count, Guess, OpenChallenge, Send, Throttle
 
 from ._store_bench import LATER, NOW
@@ -112,7 +112,7 @@ CHALLENGE: Final = Challenge(
     device_label="MacBook Pro / Safari",
     grant_id=GRANT.id,
 )
-SHELF: Final = Shelf(epochs=(3, 4), fence=5, grants=(GRANT,), proofs=(PROOF,))
+SHELF: Final = Shelf(epochs=(3, 4), fence=5, grants=(GRANT,), proved=(Proved(PROOF, GRANT.id, BINDING),))
 LARGE: Final = replace(
     SHELF,
     grants=tuple(

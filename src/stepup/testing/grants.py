@@ -17,13 +17,14 @@ from stepup._engine.core import Core
 from stepup._sync import StepUp
 from stepup.ceremony import Begun, Ceremony, Checked, Prompt, State, Verdict
 from stepup.challenge import Challenge
+from stepup.changes import ROSTER, Applied, Changes, Key, Lost, Partition, Record
 from stepup.context import RECOVERY_CODE, Actor, Context, Proof, Resource
 from stepup.decide.attempt import MoreNeeded, Verified
 from stepup.decide.holding import MethodInfo
 from stepup.errors import ConfigurationError
 from stepup.factor import Factor
 from stepup.policy import Params
-from stepup.ports import AsyncVerifier
+from stepup.ports import AsyncStore, AsyncVerifier
 
 
 class _Accepting:
@@ -84,7 +85,7 @@ async def grant_async(
 
 
 async def _minted(core: Core, action: str, context: Context, resource: Resource | None, params: Params | None) -> str:
-    core = replace(core, verifiers=_accepting(core), methods=_free(core.methods))
+    core = replace(core, store=_Unobserved(core.store), verifiers=_accepting(core), methods=_free(core.methods))
     challenge = await start.start_challenge(core, action, context, resource, params, "stepup.testing")
     methods = list(challenge.allowed)
     while methods:
@@ -94,6 +95,25 @@ async def _minted(core: Core, action: str, context: Context, resource: Resource 
         if isinstance(outcome, MoreNeeded):
             methods = list(outcome.remaining)
     raise ConfigurationError(f"No method of this gate can open {action!r}.")
+
+
+class _Unobserved:
+    """The gate's store, but for the roster: what a test pretends to hold is not remembered of the person."""
+
+    def __init__(self, inner: AsyncStore) -> None:
+        self._inner = inner
+        self.list = inner.list
+        self.events = inner.events
+        self.purge = inner.purge
+
+    async def load(self, partition: Partition, keys: Sequence[Key]) -> Sequence[Record | None]:
+        loaded = await self._inner.load(partition, keys)
+        return [None if key == ROSTER else record for key, record in zip(keys, loaded, strict=True)]
+
+    async def apply(self, partition: Partition, changes: Changes) -> Applied | Lost:
+        puts = tuple(put for put in changes.puts if put.key != ROSTER)
+        checks = tuple(check for check in changes.checks if check.key != ROSTER)
+        return await self._inner.apply(partition, replace(changes, puts=puts, checks=checks))
 
 
 def _accepting(core: Core) -> Mapping[str, AsyncVerifier]:

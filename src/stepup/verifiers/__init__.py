@@ -16,9 +16,11 @@ Behind them: ``_hooked`` (hooks of either colour), ``_codes`` (the canonical for
 
 from __future__ import annotations
 
+from ._mail import EmailCodeMail
+from ._mail_texts import MailTexts
 from .email_code import EmailCode
 from .password import Password
 from .recovery_code import RecoveryCode
 from .totp import TOTP
 
-__all__ = ["TOTP", "EmailCode", "Password", "RecoveryCode"]
+__all__ = ["TOTP", "EmailCode", "EmailCodeMail", "MailTexts", "Password", "RecoveryCode"]

@@ -23,7 +23,7 @@ from stepup.ports import Ceremony, Message
 from ._mail_texts import MailTexts, chosen
 
 MAX_VALUE: Final = 200
-MAX_PARAMS: Final = 20
+MAX_PARAMS: Final = 32
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ MAX_PASSWORD: Final = 4096
 
 Check = Callable[[Actor, str], bool | Awaitable[bool]]
 HasPassword = Callable[[Actor], bool | Awaitable[bool | None] | None]
+VersionOf = Callable[[Actor], object]
 HashOf = Callable[[Actor], str | Awaitable[str | None] | None]
 Rehash = Callable[[Actor, str], object]
 
@@ -48,6 +49,9 @@ class Password(Hooked):
             whether or not the person has a password.
         has_password: with ``check``: whether the person has one; ``False`` and ``None`` mean no factor, so
             that the next method is offered. Without it everybody is taken to have one.
+        version_of: with ``check``: ``version_of(actor)``, a text that changes whenever the password does (a
+            counter, the time of the change). With it a password that was reset without a step-up is noticed
+            and quarantined, as it is with ``hash_of``.
         hash_of: the person's Argon2 hash (PHC string), ``None`` where there is none. A hash of any other
             kind makes the factor unusable; it is never compared as text (ASVS 11.4.2).
         rehash: ``rehash(actor, new_hash)``, called after a right password whose hash has other parameters
@@ -66,7 +70,9 @@ class Password(Hooked):
     prepares = False
 
     @overload
-    def __init__(self, *, check: Check, has_password: HasPassword | None = None) -> None: ...
+    def __init__(
+        self, *, check: Check, has_password: HasPassword | None = None, version_of: VersionOf | None = None
+    ) -> None: ...
     @overload
     def __init__(
         self, *, hash_of: HashOf, rehash: Rehash | None = None, hasher: PasswordHasher | None = None
@@ -76,6 +82,7 @@ class Password(Hooked):
         *,
         check: Check | None = None,
         has_password: HasPassword | None = None,
+        version_of: VersionOf | None = None,
         hash_of: HashOf | None = None,
         rehash: Rehash | None = None,
         hasher: PasswordHasher | None = None,
@@ -84,11 +91,15 @@ class Password(Hooked):
             raise ConfigurationError("Password needs exactly one of check= and hash_of=.")
         if hash_of is None and (rehash is not None or hasher is not None):
             raise ConfigurationError("Password(rehash=, hasher=) go with hash_of=.")
-        if check is None and has_password is not None:
-            raise ConfigurationError("Password(has_password=) goes with check=.", remedy="Let hash_of return None.")
-        super().__init__({"check": check, "has_password": has_password, "hash_of": hash_of, "rehash": rehash})
+        if check is None and (has_password is not None or version_of is not None):
+            raise ConfigurationError(
+                "Password(has_password=, version_of=) go with check=.", remedy="Let hash_of return None."
+            )
+        hooks = {"check": check, "has_password": has_password, "version_of": version_of}
+        super().__init__({**hooks, "hash_of": hash_of, "rehash": rehash})
         self._check = check
         self._has_password = has_password
+        self._version_of = version_of
         self._hash_of = hash_of
         self._rehash = rehash
         self._given_hasher = hasher
@@ -106,7 +117,10 @@ class Password(Hooked):
             answer = await self._call(self._has_password, actor)
             if answer is None or answer is False:
                 return ()
-        return (Factor(FACTOR_ID, self.method),)
+        if self._version_of is None:
+            return (Factor(FACTOR_ID, self.method),)
+        version = await self._call(self._version_of, actor)
+        return (Factor(FACTOR_ID, self.method, material=str(version).encode("utf-8", "surrogatepass")),)
 
     async def begin(self, challenge: Challenge, context: Ceremony, /) -> Begun:  # noqa: ARG002 -- the port's signature
         """Nothing to prepare."""

@@ -95,6 +95,7 @@ class TOTP(Hooked):
         self.issuer = checked_issuer(issuer)
         self.legacy_secrets = legacy_secrets is True
         self._ahead = 1 if drift_ahead is True else 0
+        self.points = 2 + self._ahead  # one for each code that is right at a time
         self._secret_of = secret_of
 
     async def enrolled(self, actor: Actor, /) -> Sequence[Factor] | Stored:
