@@ -115,7 +115,7 @@ def _check_numbers(policy: Policy) -> None:
         if value is None and name in {"max_age", "uses"}:
             continue
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise ConfigurationError(f"Policy.{name} must be an integer from {low} to {high}, not {value!r}.")
+            raise ConfigurationError(f"Policy.{name} must be an integer from {low} to {high}.")
         object.__setattr__(policy, name, int(value))  # a Strength is an int, but not JSON
     for name in ("token_required", "remember"):
         if not isinstance(getattr(policy, name), bool):
@@ -129,7 +129,7 @@ def _check_blocking(blocked: frozenset[RiskLevel]) -> None:
     missing = [level.value for level in RiskLevel if level.rank > min(b.rank for b in blocked) and level not in blocked]
     if missing:
         raise ConfigurationError(
-            f"Policy.block_session_risk blocks {sorted(blocked)} but not {missing}.",
+            f"Policy.block_session_risk blocks {sorted(level.value for level in blocked)} but not {missing}.",
             remedy="Block every worse level too; 'unknown' is what a failed assessment gives.",
         )
 
@@ -246,6 +246,11 @@ class Registry:
             for level in Risk:
                 if level == action.risk or (level > action.risk and action.escalate is not None):
                     self._check(self.rules(action.id, level), assessed=assessed)
+
+    @property
+    def named_policies(self) -> Mapping[str, Policy]:
+        """The policies that actions can name."""
+        return self._named
 
     @property
     def actions(self) -> Mapping[str, Action]:

@@ -24,9 +24,11 @@ from stepup.context import (
     RiskLevel,
     Session,
     clean_text,
-    newest,
+    require_actor,
+    require_context,
     require_text,
     require_time,
+    same_person,
 )
 from stepup.errors import InvalidInput
 
@@ -269,13 +271,28 @@ def test_two_assessments_never_weaken_each_other(one: RiskAssessment, two: RiskA
 # -- proofs -----------------------------------------------------------------------------------------
 
 
-def test_the_newest_proof_of_each_method() -> None:
-    """Whatever the order, the latest of each method stays, in the order methods were first met."""
-    old, new, other = proof("totp", age=60), proof("totp", age=5), proof("password", age=30)
+@pytest.mark.parametrize("value", [None, "usr_1", {"actor": "usr_1"}, Session("s")])
+def test_only_a_context_is_a_context_and_only_an_actor_an_actor(value: object) -> None:
+    """What the application mixes up is named, before anything is done with it."""
+    with pytest.raises(InvalidInput, match=f"context must be a Context, not {type(value).__name__}"):
+        require_context(value)
+    with pytest.raises(InvalidInput, match=f"actor must be an Actor, not {type(value).__name__}"):
+        require_actor(value)
 
-    assert newest([old, other, new]) == newest([new, other, old]) == (new, other)
-    assert newest([]) == ()
-    assert newest([old, old]) == (old,)
+    actor = Actor("usr_1")
+
+    assert require_actor(actor) is actor
+    assert require_context(Context(actor)).actor is actor
+
+
+def test_a_new_address_makes_nobody_another_person() -> None:
+    """Id, tenant and the person acted for make the person; the address does not."""
+    one = Actor("usr_1", email="olivia@northstar.example")
+
+    assert same_person(one, Actor("usr_1", email="olivia@elsewhere.example"))
+    assert not same_person(one, Actor("usr_2", email=one.email))
+    assert not same_person(one, Actor("usr_1", tenant="b"))
+    assert not same_person(one, Actor("usr_1", on_behalf_of="usr_9"))
 
 
 def test_a_time_of_a_proof_can_be_read_back() -> None:
@@ -283,7 +300,6 @@ def test_a_time_of_a_proof_can_be_read_back() -> None:
     assert Proof("totp", NOW + seconds(0.5)).at == datetime(2026, 6, 11, 18, 3, 0, 500000, tzinfo=UTC)
 
 
-@pytest.mark.xfail(reason="clean_text() keeps U+2028 and U+2029, at which many readers break lines")
 @pytest.mark.requirement("D-04")
 @pytest.mark.parametrize("breaker", ["\u2028", "\u2029"])
 def test_no_line_break_of_any_kind_survives(breaker: str) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
 
 from stepup.ceremony import Begun, Prompt
 from stepup.challenge import Challenge
@@ -19,9 +17,6 @@ from stepup.event import EventType
 
 from .core import Core, ids, logger
 from .opened import Opened, ceremony_of, open_challenge, record_refusal
-
-MAX_CHALLENGE_ID: Final = 64
-Rotate = Callable[[], object]
 
 
 async def begin(core: Core, challenge_id: object, method: object, context: Context) -> Prompt:

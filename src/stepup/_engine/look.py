@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
-
 from stepup.challenge import Challenge, observed
 from stepup.changes import THROTTLE, Changes, Snapshot, challenge_key
 from stepup.context import Context
@@ -14,9 +11,6 @@ from stepup.throttle import Throttle, open_ids
 
 from .core import Core, ids
 from .opened import open_challenge
-
-MAX_CHALLENGE_ID: Final = 64
-Rotate = Callable[[], object]
 
 
 async def cancel(core: Core, challenge_id: object, context: Context) -> bool:

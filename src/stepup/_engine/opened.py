@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -23,7 +22,6 @@ from stepup.policy import Risk
 from .core import Core, ids
 
 MAX_CHALLENGE_ID: Final = 64
-Rotate = Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
@@ -23,9 +22,6 @@ from stepup.throttle import Throttle
 from .core import TRIES, Core, ids
 from .offer import read_offer
 from .opened import record_refusal
-
-MAX_CHALLENGE_ID: Final = 64
-Rotate = Callable[[], object]
 
 OFFER_INVALID: Final = Refusal(Code.BAD_REQUEST, "offer_invalid")
 

@@ -10,7 +10,6 @@ import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
 
 from stepup.ceremony import REJECTED, Checked
 from stepup.challenge import Challenge
@@ -27,7 +26,6 @@ from stepup.notices import recovery_code_used
 from .core import Core, ids, logger
 from .opened import Opened, ceremony_of, open_challenge, record_refusal
 
-MAX_CHALLENGE_ID: Final = 64
 Rotate = Callable[[], object]
 
 

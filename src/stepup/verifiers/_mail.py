@@ -22,7 +22,7 @@ from stepup.ports import Ceremony, Message
 
 from ._mail_texts import MailTexts, chosen
 
-MAX_VALUE: Final = 200
+MAX_VALUE: Final = 500
 MAX_PARAMS: Final = 32
 
 
@@ -142,6 +142,6 @@ def _html(mail: EmailCodeMail, intro: str, validity: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """*text* without control and formatting characters or line breaks of any kind, at most 200 characters."""
+    """*text* without control and formatting characters or line breaks of any kind, at most 500 characters."""
     line = " ".join(clean_text(" ".join(text.split())).split())
     return line if len(line) <= MAX_VALUE else line[: MAX_VALUE - 1] + "\N{HORIZONTAL ELLIPSIS}"
