@@ -232,7 +232,7 @@ def _mailed(requirement: Requirement) -> frozenset[str] | None:
 
 def _unused(registry: Registry) -> Iterator[Finding]:
     used = {action.policy for action in registry.actions.values() if isinstance(action.policy, str)}
-    names = registry.named_policies:
+    names = registry.named_policies
     for name in names:
         if name not in used:
             yield Finding(

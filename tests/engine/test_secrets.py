@@ -330,12 +330,26 @@ def test_an_unknown_challenge_and_somebody_elses_are_the_same_answer() -> None:
             for answer in ("touch", "wrong"):
                 pair = [_seen(lambda id_=id_: here.gate.verify(id_, method, answer, who)) for id_ in (mine.id, unknown)]  # type: ignore[misc]  # noqa: B023
                 assert pair[0] == pair[1] == Rejected(Code.CHALLENGE_NOT_FOUND)
+            if method == "unheard_of":
+                continue  # a test of its own
             pair = [_seen(lambda id_=id_: here.gate.begin(id_, method, who)) for id_ in (mine.id, unknown)]  # type: ignore[misc]  # noqa: B023
             assert pair[0] == pair[1]
         assert here.gate.cancel(mine.id, who) is here.gate.cancel(unknown, who) is False
         assert here.gate.challenge(mine.id, who) is here.gate.challenge(unknown, who) is None
     assert here.methods["passkey"].calls == here.methods["password"].calls == 0
     assert isinstance(here.gate.verify(mine.id, "passkey", "touch", WHO), Verified)
+
+
+@pytest.mark.requirement("Z-02")
+@pytest.mark.xfail(strict=True, reason="defect: begin looks at the method before it looks whose challenge it is (D15)")
+def test_an_unknown_method_does_not_tell_whose_challenge_it_is() -> None:
+    """Asked to begin something unheard of, another session's challenge answers like one that is not there."""
+    here = world()
+    mine = here.start("org.delete", WHO)
+    who = context("another session", device=DEVICE)
+
+    pair = [_seen(lambda id_=id_: here.gate.begin(id_, "unheard_of", who)) for id_ in (mine.id, "stepup_0")]  # type: ignore[misc]
+    assert pair[0] == pair[1]
 
 
 @pytest.mark.requirement("Z-03", "R-06")
@@ -390,5 +404,15 @@ def test_every_refused_token_is_the_same_answer() -> None:
     here.clock.advance(120)
     answers.append(seen(expired.token))
     assert all(answer == answers[0] for answer in answers)
-    why = {reason for reason in here.reasons() if reason}
-    assert {"spent", "revoked"} <= why
+    assert "spent" in here.reasons()
+
+
+@pytest.mark.xfail(strict=True, reason="defect: a revoked single-use grant is recorded as spent (D16)")
+def test_the_audit_tells_spent_from_revoked() -> None:
+    """What the outside must not tell apart, the audit must."""
+    here = world()
+    done = here.prove("org.delete", WHO)
+    here.gate.revoke(WHO, grant=done.grant.id)
+
+    assert not here.allows("org.delete", WHO, done.token)
+    assert here.reasons()[-1] == "revoked"

@@ -34,6 +34,7 @@ from stepup import (
 )
 from stepup.challenge import State
 from stepup.changes import THROTTLE, Applied, Changes, Key, Lost, Page, Partition, Record
+from stepup.errors import Refused
 from stepup.event import Event, EventType
 from stepup.stores.memory import AsyncMemoryStore
 from stepup.testing import FrozenClock, Outbox, ScriptedVerifier
@@ -146,7 +147,12 @@ class World:
         return self.outbox.code()
 
     def allowed(self, action: str, token: str | None = None, context: Context = HERE) -> bool:
-        return drain(self.gate.check(action, context, token=token, **WHERE)).satisfied_by is not None
+        """Whether the call really passes now; where uses are counted, this spends one."""
+        try:
+            drain(self.gate.require(action, context, token=token, **WHERE))
+        except Refused:
+            return False
+        return True
 
     def challenge(self, challenge: str, context: Context = HERE) -> Any:
         return drain(self.gate.challenge(challenge, context))
