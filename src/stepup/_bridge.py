@@ -111,6 +111,18 @@ def require_methods(name: str, port: object, methods: Sequence[str]) -> None:
         raise ConfigurationError(f"{name} ({type(port).__name__}) has no {', '.join(missing)}().")
 
 
+def sync_hook(name: str, hook: Callable[[], object] | None) -> Callable[[], object] | None:
+    """*hook*, refusing an awaitable result.
+
+    Raises:
+        WrongColour: at once, if it is an async function.
+    """
+    if hook is None:
+        return None
+    refuse_async(name, hook)
+    return lambda: settled(hook(), name)
+
+
 # -- calling hooks ----------------------------------------------------------------
 
 

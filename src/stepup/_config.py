@@ -17,7 +17,7 @@ from .clock import ForwardClock, SystemClock
 from .context import FRESH_SESSION, RECOVERY_CODE, require_text
 from .decide.enrol import OWN_ACTIONS
 from .decide.holding import MethodInfo
-from .errors import ConfigurationError
+from .errors import ConfigurationError, InvalidInput
 from .event import Event
 from .keys import KeyRing, Secret, Vault
 from .policy import Action, Policy, Registry, Risk
@@ -80,7 +80,7 @@ def build(
     )
     clock = settings.clock or SystemClock()
     require_methods("clock", clock, ("now",))
-    namespace = require_text("namespace", settings.namespace)
+    namespace = _name("namespace", settings.namespace)
     return Core(
         registry=Registry(
             _with_own(settings.actions),
@@ -104,11 +104,18 @@ def build(
         observe=observer(settings.on_decision, call, clock) if settings.on_decision else None,
         record_all=settings.record == "all",
         namespace=namespace,
-        audience=require_text("audience", settings.audience or namespace),
+        audience=_name("audience", settings.audience if settings.audience is not None else namespace),
         enrol_url=settings.enrol_url,
         login_url=settings.login_url,
         revoke_on_reuse=settings.revoke_on_reuse,
     )
+
+
+def _name(what: str, value: object) -> str:
+    try:
+        return require_text(what, value)
+    except InvalidInput as error:
+        raise ConfigurationError(str(error)) from None
 
 
 def _methods(verifiers: Sequence[AsyncVerifier]) -> Mapping[str, MethodInfo]:

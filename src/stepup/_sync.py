@@ -282,7 +282,9 @@ class StepUp:
         Raises:
             StoreUnavailable: if the outcome is not known; the answer stays counted.
         """
-        return bridge.run_sync(verify.verify(self.core, challenge_id, method, response, context, rotate))
+        return bridge.run_sync(
+            verify.verify(self.core, challenge_id, method, response, context, bridge.sync_hook("rotate", rotate))
+        )
 
     def cancel(self, challenge_id: str, context: Context) -> bool:
         """Close an open challenge; False where there was none to close."""

@@ -89,7 +89,7 @@ class Actor:
             require_text("Actor.email", self.email, limit=320)
         if self.on_behalf_of is not None:
             require_text("Actor.on_behalf_of", self.on_behalf_of)
-        if self.tenant != "":
+        if not isinstance(self.tenant, str) or self.tenant:  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
             require_text("Actor.tenant", self.tenant)
 
 
@@ -113,6 +113,8 @@ class Proof:
     def __post_init__(self) -> None:
         require_text("Proof.method", self.method, limit=64)
         object.__setattr__(self, "at", require_time("Proof.at", self.at))
+        if not isinstance(self.amr, list | tuple):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
+            raise InvalidInput("Proof.amr", "must be a sequence of strings")
         object.__setattr__(self, "amr", tuple(self.amr))
 
 
@@ -136,6 +138,8 @@ class Session:
             object.__setattr__(
                 self, "authenticated_at", require_time("Session.authenticated_at", self.authenticated_at)
             )
+        if not isinstance(self.proofs, list | tuple):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
+            raise InvalidInput("Session.proofs", "must be a sequence of Proof values")
         object.__setattr__(self, "proofs", tuple(self.proofs))
         if not all(isinstance(proof, Proof) for proof in self.proofs):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
             raise InvalidInput("Session.proofs", "must hold Proof values")
@@ -208,7 +212,7 @@ class RiskAssessment:
             raise InvalidInput("RiskAssessment.score", "must be an integer from 0 to 100")
         try:
             object.__setattr__(self, "level", RiskLevel(self.level))
-        except ValueError:
+        except (ValueError, TypeError):
             allowed = ", ".join(level.value for level in RiskLevel)
             raise InvalidInput("RiskAssessment.level", f"must be one of {allowed}") from None
         object.__setattr__(self, "reasons", tuple(clean_text(reason, limit=MAX_ID) for reason in self.reasons))

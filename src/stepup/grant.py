@@ -142,7 +142,9 @@ def mint(
 def _ages(rules: Rules, proof: Proof) -> list[int | None]:
     """How old *proof* may be for each place in the requirement that it can fill."""
     filled = {proof.method, proof.stands_for}
-    return [leaf.max_age for leaf in leaves(rules.policy.methods) if isinstance(leaf, Method) and leaf.name in filled]
+    return [
+        leaf.max_age for leaf in leaves(rules.policy.requirement) if isinstance(leaf, Method) and leaf.name in filled
+    ]
 
 
 def refusals(grant: Grant, request: Binding, rules: Rules, now: datetime) -> tuple[str, ...]:
@@ -151,7 +153,7 @@ def refusals(grant: Grant, request: Binding, rules: Rules, now: datetime) -> tup
     Whether it was spent or revoked is for the store; whether its proofs are still good enough where the
     rules have changed is for ``decide``.
     """
-    found = list(grant.binding.mismatches(request, rules.action.binds))
+    found = list(grant.binding.mismatches(request, rules.action.bound))
     if found and _in_group(grant, rules):
         found = [name for name in found if name not in {"action", "resource", "params"}]
     if now >= grant.expires_at:

@@ -70,11 +70,11 @@ def lint(registry: Registry, methods: Mapping[str, int]) -> tuple[Finding, ...]:
     """
     found: list[Finding] = []
     for action in registry.actions.values():
-        policy = registry.rules(action.id, action.risk).policy
+        policy = registry.rules(action.id, action.level).policy
         found.extend(_identity(action, policy, methods))
         found.extend(_ceiling(action, policy, methods))
         for level in Risk:
-            if level == action.risk or (level > action.risk and action.escalate is not None):
+            if level == action.level or (level > action.level and action.escalate is not None):
                 found.extend(_unsatisfiable(action, level, registry.rules(action.id, level).policy, methods))
         found.extend(_shared_recovery(action, policy))
     return (*found, *_unused(registry), *_groups(registry))
@@ -91,14 +91,14 @@ def changes_identity(action_id: str) -> bool:
 def _identity(action: Action, policy: Policy, methods: Mapping[str, int]) -> Iterator[Finding]:
     if not changes_identity(action.id):
         return
-    if action.risk < Risk.HIGH:
+    if action.level < Risk.HIGH:
         yield Finding(
             "identity_change_level",
             action.id,
-            f"{action.id} changes how people sign in, at level {action.risk.value}.",
+            f"{action.id} changes how people sign in, at level {action.level.value}.",
             "Give it Risk.HIGH or Risk.CRITICAL.",
         )
-    if _by_login(policy.methods) or _login_may_do(policy):
+    if _by_login(policy.requirement) or _login_may_do(policy):
         yield Finding(
             "identity_change_session",
             action.id,
@@ -119,7 +119,7 @@ def _identity(action: Action, policy: Policy, methods: Mapping[str, int]) -> Ite
 def _login_may_do(policy: Policy) -> bool:
     """Whether the proofs of a recent login can stand for new ones; they never do where the strongest is asked for."""
     window = max(policy.session_window, policy.session_window_trusted)
-    return window > 0 and any(leaf is not STRONGEST for leaf in leaves(policy.methods))
+    return window > 0 and any(leaf is not STRONGEST for leaf in leaves(policy.requirement))
 
 
 def _by_login(requirement: Requirement) -> bool:
@@ -149,7 +149,7 @@ def _weakest(policy: Policy, methods: Mapping[str, int]) -> int:
             return methods.get(requirement.name, 0)
         return strongest
 
-    return walk(policy.methods)
+    return walk(policy.requirement)
 
 
 def _counting(policy: Policy, methods: Mapping[str, int]) -> list[int]:
@@ -158,9 +158,9 @@ def _counting(policy: Policy, methods: Mapping[str, int]) -> list[int]:
 
 
 def _ceiling(action: Action, policy: Policy, methods: Mapping[str, int]) -> Iterator[Finding]:
-    logins = [leaf.max_age or 0 for leaf in leaves(policy.methods) if _by_login(leaf) and isinstance(leaf, Method)]
+    logins = [leaf.max_age or 0 for leaf in leaves(policy.requirement) if _by_login(leaf) and isinstance(leaf, Method)]
     longest = max(policy.session_window, policy.session_window_trusted, policy.grant_ttl, *logins, 0)
-    high = action.risk >= Risk.HIGH or _weakest(policy, methods) >= Strength.PASSKEY
+    high = action.level >= Risk.HIGH or _weakest(policy, methods) >= Strength.PASSKEY
     ceiling = AAL3_CEILING if high else AAL2_CEILING
     if longest > ceiling:
         yield Finding(
@@ -188,7 +188,7 @@ def _unsatisfiable(action: Action, level: Risk, policy: Policy, methods: Mapping
             return RECOVERY_CODE in methods and max(counting, default=0) >= Strength.TOTP
         return requirement.name in methods and methods[requirement.name] >= policy.min_strength
 
-    if not possible(policy.methods):
+    if not possible(policy.requirement):
         yield Finding(
             "unsatisfiable",
             action.id,
@@ -199,7 +199,7 @@ def _unsatisfiable(action: Action, level: Risk, policy: Policy, methods: Mapping
 
 def _shared_recovery(action: Action, policy: Policy) -> Iterator[Finding]:
     """Two factors that one mailbox resets are one factor to whoever reads it."""
-    if any(len(_mailed(node) or ()) > 1 for node in _all_ofs(policy.methods)):
+    if any(len(_mailed(node) or ()) > 1 for node in _all_ofs(policy.requirement)):
         yield Finding(
             "shared_recovery",
             action.id,
@@ -250,8 +250,8 @@ def _groups(registry: Registry) -> Iterator[Finding]:
         if action.group is not None:
             groups.setdefault(action.group, []).append(action)
     for name, members in groups.items():
-        if len({action.risk for action in members}) > 1:
-            listed = ", ".join(f"{action.id} at {action.risk.value}" for action in members)
+        if len({action.level for action in members}) > 1:
+            listed = ", ".join(f"{action.id} at {action.level.value}" for action in members)
             yield Finding(
                 "group_levels",
                 None,

@@ -23,7 +23,7 @@ import functools
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Final
+from typing import Final, cast
 
 from . import requirement as req
 from .canonical import canonical_json
@@ -39,6 +39,9 @@ BINDS: Final = frozenset({"session", "device", "organization", "resource", "para
 """What a proof is bound to besides actor and action. ``Action(binds=BINDS - {"device"})`` leaves one out."""
 
 Params = Mapping[str, object]
+Methods = Requirement | str | Sequence[Requirement | str]
+"""What a requirement may be given as: one, a method's name, or a sequence that means any-of."""
+
 Describe = Callable[[Resource | None, Params | None], Iterable[tuple[str, str]]]
 Escalate = Callable[[Context, Resource | None, Params | None], "Risk | int | None"]
 
@@ -71,7 +74,7 @@ class Policy:
         remember: whether the person may have this device remembered.
     """
 
-    methods: Requirement = STRONGEST
+    methods: Methods = STRONGEST
     session_window: int = 0
     session_window_trusted: int = 0
     max_age: int | None = None
@@ -80,7 +83,7 @@ class Policy:
     token_required: bool = False
     challenge_ttl: int = 300
     attempts: int = 5
-    block_session_risk: frozenset[RiskLevel] = frozenset()
+    block_session_risk: Iterable[RiskLevel | str] = frozenset()
     min_strength: int = 0
     remember: bool = True
 
@@ -95,6 +98,16 @@ class Policy:
         object.__setattr__(self, "block_session_risk", blocked)
         _check_numbers(self)
         _check_blocking(blocked)
+
+    @property
+    def requirement(self) -> Requirement:
+        """``methods``, as the requirement it was made into."""
+        return cast("Requirement", self.methods)
+
+    @property
+    def blocked(self) -> frozenset[RiskLevel]:
+        """``block_session_risk``, as the levels it was made into."""
+        return cast("frozenset[RiskLevel]", self.block_session_risk)
 
 
 _RANGES: Final[Mapping[str, tuple[int, int]]] = {
@@ -155,11 +168,11 @@ class Action:
 
     id: str
     label: str
-    risk: Risk = Risk.HIGH
+    risk: Risk | int = Risk.HIGH
     description: str = ""
-    methods: Requirement | None = None
+    methods: Methods | None = None
     policy: Policy | str | None = None
-    binds: frozenset[str] = BINDS
+    binds: Iterable[str] = BINDS
     group: str | None = None
     escalate: Escalate | None = None
     describe: Describe | None = None
@@ -176,13 +189,28 @@ class Action:
         if self.methods is not None:
             object.__setattr__(self, "methods", req.coerce(self.methods))
         object.__setattr__(self, "binds", frozenset(self.binds))
-        if unknown := sorted(self.binds - BINDS):
+        if unknown := sorted(self.bound - BINDS):
             raise ConfigurationError(f"Action {self.id!r} binds {unknown}.", remedy=f"Allowed: {sorted(BINDS)}.")
-        if self.group is not None and self.risk is Risk.CRITICAL:
+        if self.group is not None and self.level is Risk.CRITICAL:
             raise ConfigurationError(
                 f"Action {self.id!r} is critical and in group {self.group!r}.",
                 remedy="One proof never covers several critical actions; remove the group or lower the risk.",
             )
+
+    @property
+    def level(self) -> Risk:
+        """``risk``, as the level it was made into."""
+        return cast("Risk", self.risk)
+
+    @property
+    def requirement(self) -> Requirement | None:
+        """``methods``, as the requirement they were made into."""
+        return cast("Requirement | None", self.methods)
+
+    @property
+    def bound(self) -> frozenset[str]:
+        """``binds``, as the set of names it was made into."""
+        return cast("frozenset[str]", self.binds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +226,7 @@ class Rules:
     @property
     def named(self) -> tuple[str, ...]:
         """The methods the requirement names."""
-        return req.names(self.policy.methods)
+        return req.names(self.policy.requirement)
 
     @property
     def recovery_stands_in(self) -> bool:
@@ -244,7 +272,7 @@ class Registry:
         self.rules = functools.cache(self._rules)
         for action in self._actions.values():
             for level in Risk:
-                if level == action.risk or (level > action.risk and action.escalate is not None):
+                if level == action.level or (level > action.level and action.escalate is not None):
                     self._check(self.rules(action.id, level), assessed=assessed)
 
     @property
@@ -287,18 +315,18 @@ class Registry:
         action = self._actions[action_id]
         policy = self._own_policy(action)
         for raised in Risk:
-            if action.risk < raised <= level:
+            if action.level < raised <= level:
                 policy = stricter(policy, self._table[raised])
-        if action.methods is not None:
-            own = action.methods if level == action.risk else _without_session(action.methods)
-            policy = replace(policy, methods=own or policy.methods)
+        if action.requirement is not None:
+            own = action.requirement if level == action.level else _without_session(action.requirement)
+            policy = replace(policy, methods=own or policy.requirement)
         snapshot = {**_snapshot(action, level, policy), "verifiers": self._methods}
         digest = hashlib.sha256(b"stepup.rules.v1\0" + canonical_json(snapshot, name="rules")).hexdigest()[:32]
         return Rules(action, level, policy, digest, snapshot)
 
     def _own_policy(self, action: Action) -> Policy:
         if action.policy is None:
-            return self._table[action.risk]
+            return self._table[action.level]
         if isinstance(action.policy, Policy):
             return action.policy
         if action.policy not in self._named:
@@ -312,7 +340,7 @@ class Registry:
         where = f"Action {rules.action.id!r} at level {rules.level.value}"
         policy = rules.policy
         _check_assessed(where, policy, assessed)
-        for leaf in req.leaves(policy.methods):
+        for leaf in req.leaves(policy.requirement):
             if not isinstance(leaf, req.Method):
                 continue
             if leaf.name == FRESH_SESSION:
@@ -335,7 +363,7 @@ class Registry:
 
 
 def _check_assessed(where: str, policy: Policy, assessed: bool) -> None:
-    if policy.block_session_risk and not assessed:
+    if policy.blocked and not assessed:
         raise ConfigurationError(
             f"{where} blocks on session risk, but nothing assesses it.", remedy="Pass risk=... to the gate."
         )
@@ -344,7 +372,7 @@ def _check_assessed(where: str, policy: Policy, assessed: bool) -> None:
 def stricter(one: Policy, two: Policy) -> Policy:
     """The combination that asks for everything either of them asks for."""
     return Policy(
-        methods=one.methods if one.methods == two.methods else _both(one.methods, two.methods),
+        methods=one.requirement if one.requirement == two.requirement else _both(one.requirement, two.requirement),
         session_window=min(one.session_window, two.session_window),
         session_window_trusted=min(one.session_window_trusted, two.session_window_trusted),
         max_age=_least(one.max_age, two.max_age),
@@ -353,7 +381,7 @@ def stricter(one: Policy, two: Policy) -> Policy:
         token_required=one.token_required or two.token_required,
         challenge_ttl=min(one.challenge_ttl, two.challenge_ttl),
         attempts=min(one.attempts, two.attempts),
-        block_session_risk=one.block_session_risk | two.block_session_risk,
+        block_session_risk=one.blocked | two.blocked,
         min_strength=max(one.min_strength, two.min_strength),
         remember=one.remember and two.remember,
     )
@@ -392,6 +420,6 @@ def _least(one: int | None, two: int | None) -> int | None:
 def _snapshot(action: Action, level: Risk, policy: Policy) -> Mapping[str, object]:
     """The effective rules as JSON: what the hash is over and what events carry."""
     values: dict[str, object] = {field.name: getattr(policy, field.name) for field in fields(policy)}
-    values["methods"] = req.as_data(policy.methods)
-    values["block_session_risk"] = sorted(level.value for level in policy.block_session_risk)
-    return {"action": action.id, "level": int(level), "binds": sorted(action.binds), "group": action.group, **values}
+    values["methods"] = req.as_data(policy.requirement)
+    values["block_session_risk"] = sorted(level.value for level in policy.blocked)
+    return {"action": action.id, "level": int(level), "binds": sorted(action.bound), "group": action.group, **values}

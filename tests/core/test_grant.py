@@ -18,6 +18,7 @@ from stepup.grant import (
     MAX_SKEW,
     SHELF_LIMIT,
     Grant,
+    Proved,
     Shelf,
     from_claims,
     mint,
@@ -27,17 +28,18 @@ from stepup.grant import (
     to_claims,
 )
 from stepup.policy import BINDS, Action, Policy, Registry, Risk, Rules
-from stepup.requirement import ANY
+from stepup.requirement import ANY, Requirement, all_of, any_of, method
 
 ISSUER, AUDIENCE = "https://northstar.example", "northstar"
+METHODS = {"totp": 30, "password": 20, "recovery_code": 30}
 
 
 def rules(
     level: Risk = Risk.HIGH, *, group: str | None = None, action_id: str = "organization.delete", **fields: Any
 ) -> Rules:
-    policy = Policy(methods=ANY, **{"grant_ttl": 300, **fields})
+    policy = Policy(**{"methods": ANY, "grant_ttl": 300, **fields})
     action = Action(action_id, "Delete organization", risk=level, group=group, policy=policy)
-    return Registry([action], methods={"totp": 30}, assessed=False).rules(action_id, level)
+    return Registry([action], methods=METHODS, assessed=False).rules(action_id, level)
 
 
 def minted(
@@ -80,6 +82,36 @@ def test_a_grant_ends_with_its_oldest_proof(ttl: int, max_age: int | None, ages:
     proofs = [proof(f"method_{age}", age=age) for age in ages]
 
     grant = minted(rules(grant_ttl=ttl, max_age=max_age), *proofs)
+
+    assert grant.expires_at - NOW == seconds(lasts)
+
+
+FRESH_TOTP = method("totp", max_age=60)
+
+
+@pytest.mark.requirement("P-12", "C-06")
+@pytest.mark.parametrize(
+    ("methods", "proofs", "lasts"),
+    [
+        (FRESH_TOTP, (proof("totp"),), 60),
+        (FRESH_TOTP, (proof("totp", age=50),), 10),
+        (FRESH_TOTP, (proof("recovery_code", stands_for="totp"),), 60),
+        (FRESH_TOTP, (proof("recovery_code", stands_for="passkey"),), 300),
+        (any_of(FRESH_TOTP, "totp"), (proof("totp"),), 60),
+        (any_of("totp", FRESH_TOTP), (proof("totp"),), 60),
+        (any_of(method("totp", max_age=90), FRESH_TOTP, method("totp", max_age=120)), (proof("totp"),), 60),
+        (all_of(method("password", max_age=100), FRESH_TOTP), (proof("password"), proof("totp")), 60),
+        (all_of(method("password", max_age=100), FRESH_TOTP), (proof("password", age=90), proof("totp")), 10),
+        (any_of("password", FRESH_TOTP), (proof("password"),), 300),
+        (all_of(ANY, FRESH_TOTP), (proof("totp"),), 60),
+        (any_of(FRESH_TOTP, method("recovery_code", max_age=30)), (proof("recovery_code", stands_for="totp"),), 30),
+    ],
+)
+def test_a_grant_ends_with_the_least_age_of_any_place_its_proofs_fill(
+    methods: Requirement, proofs: tuple[Proof, ...], lasts: int
+) -> None:
+    """Where a method is named twice, or stood in for, the grant lasts as long as the strictest place allows."""
+    grant = minted(rules(methods=methods), *proofs)
 
     assert grant.expires_at - NOW == seconds(lasts)
 
@@ -345,19 +377,23 @@ def test_a_shelf_begins_with_the_first_grant() -> None:
     """It takes the grant's epochs and fence, and remembers what was proved."""
     grant = on_shelf("g1")
 
-    assert shelved(None, grant, NOW) == Shelf((1, 2), 3, (grant,), grant.proofs)
+    assert shelved(None, grant, NOW) == Shelf((1, 2), 3, (grant,), (Proved(proof(), "g1", BINDING),))
 
 
 def test_a_shelf_keeps_what_lives() -> None:
-    """Expired grants go when another one comes; a proof is replaced by a newer one of its method."""
-    shelf = shelved(None, on_shelf("g1", ttl=10), NOW)
+    """Expired grants go when another one comes; a proof is replaced by a newer one of its method, with its call."""
+    shelf = shelved(None, replace(on_shelf("g1", ttl=10), proofs=(proof("passkey"),)), NOW)
     shelf = shelved(shelf, on_shelf("g2", ttl=300), NOW)
-    later = replace(on_shelf("g3"), proofs=(proof("password"), proof("totp", age=-5)))
+    later = replace(on_shelf("g3"), proofs=(proof("password"), proof("totp", age=-5)), binding=rename())
 
     shelf = shelved(shelf, later, NOW + seconds(10))
 
     assert [one.id for one in shelf.grants] == ["g2", "g3"]
-    assert shelf.proofs == (proof("totp", age=-5), proof("password"))
+    assert shelf.proved == (
+        Proved(proof("passkey"), "g1", BINDING),
+        Proved(proof("password"), "g3", rename()),
+        Proved(proof("totp", age=-5), "g3", rename()),
+    )
 
 
 def test_a_shelf_is_bounded() -> None:
@@ -381,7 +417,19 @@ def test_what_was_revoked_is_not_carried_on(epochs: tuple[int, int], fence: int)
 
     assert [one.id for one in after.grants] == ["new"]
     assert (after.epochs, after.fence) == (epochs, fence)
-    assert [one.method for one in after.proofs] == ["totp"]
+    assert after.proved == (Proved(proof("totp"), "new", BINDING),)
+
+
+@pytest.mark.requirement("G-02")
+def test_on_a_shelf_of_many_sessions_only_ones_own_start_over() -> None:
+    """Where grants are not bound to a session, revoking one session leaves what the others have unlocked."""
+    elsewhere = replace(on_shelf("elsewhere", epochs=(1, 9)), binding=replace(BINDING, session="other session"))
+    shelf = Shelf((1, 2), 3, (elsewhere, on_shelf("old")), (Proved(proof("password"), "old", BINDING),))
+
+    after = shelved(shelf, on_shelf("new", epochs=(1, 3)), NOW)
+
+    assert [one.id for one in after.grants] == ["elsewhere", "new"]
+    assert after.proved == (Proved(proof("totp"), "new", BINDING),)
 
 
 @pytest.mark.requirement("G-01")
@@ -394,5 +442,17 @@ def test_a_rotated_session_takes_its_grants_along() -> None:
     assert [one.id for one in after.grants] == ["g1"]
     assert after.grants[0].binding == replace(BINDING, session="new session")
     assert (after.epochs, after.grants[0].epochs) == ((1, 9), (1, 9))
-    assert after.proofs == shelf.proofs
+    assert after.proved == shelf.proved
     assert refusals(shelf.grants[0], after.grants[0].binding, rules(), NOW) == ("session",)
+
+
+@pytest.mark.requirement("G-01", "G-02")
+@pytest.mark.parametrize("epochs", [(1, 1), (2, 2), (0, 2)])
+def test_what_was_revoked_does_not_move_to_a_new_session(epochs: tuple[int, int]) -> None:
+    """A grant of other epochs than the shelf's is dead, and rotating the session does not revive it."""
+    dead = on_shelf("dead", epochs=epochs)
+    shelf = Shelf((1, 2), 3, (dead, on_shelf("alive")))
+
+    after = moved(shelf, "new session", (1, 9))
+
+    assert [(one.id, one.epochs) for one in after.grants] == [("alive", (1, 9))]

@@ -25,7 +25,7 @@ from stepup.policy import (
     Rules,
     stricter,
 )
-from stepup.requirement import ANY, STRONGEST, Holding, Method, Requirement, all_of, any_of, met, method
+from stepup.requirement import ANY, STRONGEST, Holding, Method, Requirement, Strength, all_of, any_of, met, method
 
 METHODS = {"passkey": 50, "totp": 30, "password": 20, "email_code": 10, "recovery_code": 30}
 
@@ -103,7 +103,7 @@ RANGES = {
 @pytest.mark.requirement("G-12")
 @pytest.mark.parametrize("name", RANGES)
 def test_numbers_have_ranges(name: str) -> None:
-    """Both ends are taken; beyond them, and other types, the error names the field and the range."""
+    """Both ends are taken; beyond them, and other types, the error names the field and the range, not the value."""
     low, high = RANGES[name]
     ends: list[Any] = [low, high]
     for value in ends:
@@ -112,8 +112,20 @@ def test_numbers_have_ranges(name: str) -> None:
     if name not in {"max_age", "uses"}:
         wrong.append(None)
     for value in wrong:
-        with pytest.raises(ConfigurationError, match=rf"Policy\.{name} must be an integer from {low} to {high}, not"):
+        with pytest.raises(ConfigurationError) as caught:
             Policy(**{name: value})
+        assert str(caught.value) == f"Policy.{name} must be an integer from {low} to {high}."
+
+
+def test_a_strength_is_a_number() -> None:
+    """It may be written where a number is meant, and becomes one: the rules are plain JSON."""
+    policy = Policy(min_strength=Strength.TOTP, attempts=Risk.HIGH)
+
+    assert (type(policy.min_strength), policy.min_strength) == (int, 30)
+    assert (type(policy.attempts), policy.attempts) == (int, 3)
+    plain, written = (rules(Action("a", "A", policy=Policy(min_strength=one))) for one in (30, Strength.TOTP))
+    assert plain.hash == written.hash
+    assert type(written.snapshot["min_strength"]) is int
 
 
 @pytest.mark.parametrize("name", ["token_required", "remember"])
@@ -302,6 +314,17 @@ def test_a_registry_lists_its_actions() -> None:
 
     assert list(made.actions) == ["b", "a"]
     assert made.action("a").label == "A"
+
+
+def test_a_registry_lists_its_named_policies() -> None:
+    """Those that actions can name, whether or not one does; replacements of a level have no name."""
+    strict, spare = Policy(uses=1), Policy(uses=2)
+    made = registry(
+        Action("a", "A", policy="strict"), policies={"strict": strict, Risk.LOW: Policy(uses=3), "spare": spare}
+    )
+
+    assert made.named_policies == {"strict": strict, "spare": spare}
+    assert registry(Action("a", "A")).named_policies == {}
 
 
 # -- effective rules ---------------------------------------------------------------------------------
@@ -513,6 +536,19 @@ def test_every_rule_is_in_the_hash() -> None:
     assert {len(digest) for digest in hashes.values()} == {32}
 
 
+@pytest.mark.requirement("G-03")
+def test_the_methods_of_the_gate_are_in_the_hash() -> None:
+    """A verifier more, one fewer, or one that is worth something else: grants made before are judged again."""
+    hashes = [
+        Registry([BASE], methods=methods, assessed=False).rules("a", Risk.LOW).hash
+        for methods in ({"totp": 30}, {"totp": 30, "password": 20}, {"totp": 31}, {"password": 30}, {})
+    ]
+
+    assert len(set(hashes)) == len(hashes)
+    again = {"password": 20, "totp": 30}
+    assert Registry([BASE], methods=again, assessed=False).rules("a", Risk.LOW).hash == hashes[1]
+
+
 def test_texts_are_not_rules() -> None:
     """A better label or description ends no grant that is out."""
     same = replace(BASE, label="B", description="C", confirmation="D", audit_level="E", describe=lambda *_: [])
@@ -529,6 +565,7 @@ def test_the_snapshot_is_what_the_hash_is_over() -> None:
         "methods": {"enrolled": "strongest"}, "session_window": 0, "session_window_trusted": 0, "max_age": None,
         "grant_ttl": 120, "uses": 1, "token_required": True, "challenge_ttl": 300, "attempts": 5,
         "block_session_risk": [], "min_strength": 0, "remember": True,
+        "verifiers": {"passkey": 50, "totp": 30, "password": 20, "email_code": 10, "recovery_code": 30},
     }  # fmt: skip
     assert made.hash == rules(Action("a", "A", risk=Risk.CRITICAL)).hash
 

@@ -235,7 +235,7 @@ GOLDEN: Mapping[str, tuple[object, str]] = {
     "a number for a switch": (policies(high={"remember": 1}), "policies.high.remember: must be true or false."),
     "a fraction": (policies(high={"attempts": 5.0}), "policies.high.attempts: must not be a fraction."),
     "a number too small": (
-        policies(high={"attempts": 0}), "policies.high.attempts: must be an integer from 1 to 10, not 0.",
+        policies(high={"attempts": 0}), "policies.high.attempts: must be an integer from 1 to 10.",
     ),
     "a number too large": (policies(high={"uses": 2**60}), "policies.high.uses: the number is too large."),
     "null": (
@@ -340,7 +340,7 @@ def test_all_mistakes_are_listed_and_no_more_than_twenty() -> None:
 
     assert message(two) == (
         "policy mapping has 3 mistakes:\n"
-        "- policies.high.attempts: must be an integer from 1 to 10, not 0.\n"
+        "- policies.high.attempts: must be an integer from 1 to 10.\n"
         "- actions.\"org.delete\".policy: there is no named policy 'x'. The file has none; levels follow from risk.\n"
         '- actions."org.delete": binds and unbinds exclude each other. Remove one of them.'
     )

@@ -211,6 +211,17 @@ def test_a_proof_below_the_least_strength_never_counts() -> None:
         assert met(requirement, given_proofs("email_code"), Holding(min_strength=10), NOW)
 
 
+@pytest.mark.parametrize(("strength", "answer"), [(-1, False), (0, False), (1, True), (10, True)])
+def test_what_is_worth_nothing_is_not_any_method(strength: int, answer: bool) -> None:
+    """A proof of no strength satisfies ``ANY`` neither alone nor in an alternative, and is not offered for it."""
+    worthless = [proof("custom", strength=strength)]
+
+    for requirement in (ANY, any_of(ANY, "passkey"), all_of(ANY, "custom")):
+        assert met(requirement, worthless, Holding(min_strength=-1), NOW) is answer
+    assert open_methods(ANY, [Usable("custom", strength)], [], Holding(min_strength=-1), NOW) == (("custom",) * answer)
+    assert met(coerce("custom"), worthless, Holding(min_strength=-1), NOW)
+
+
 @pytest.mark.requirement("P-10")
 def test_what_the_risk_narrowed_away_does_not_count() -> None:
     """A method that is not among the allowed ones counts for nothing, even if it was proved before."""
@@ -275,6 +286,38 @@ def test_a_recovery_code_counts_where_it_is_named() -> None:
     """An action that names it means it, at any level."""
     assert met(coerce("recovery_code"), recovery(), Holding(recovery=False), NOW)
     assert met(any_of("passkey", "recovery_code"), recovery(None), Holding(recovery=False), NOW)
+
+
+@pytest.mark.parametrize("named", [any_of("recovery_code", "passkey"), all_of("recovery_code", "totp")])
+def test_where_recovery_codes_are_named_they_stand_in_for_nothing(named: Requirement) -> None:
+    """They have a place of their own: one code is never both the code and the authenticator it replaces."""
+    pair = all_of("recovery_code", any_of("totp", "password"))
+
+    assert not met(any_of(pair, "passkey"), recovery(), Holding(), NOW)
+    assert met(pair, [*recovery(), *given_proofs("totp")], Holding(), NOW)
+    assert met(named, [*recovery(), *given_proofs("totp")], Holding(), NOW)
+    assert met(named, recovery("passkey"), Holding(), NOW) is (named == any_of("recovery_code", "passkey"))
+
+
+def test_a_named_recovery_code_does_not_stand_in_elsewhere_in_the_requirement() -> None:
+    """Neither for a method, nor for any, nor for the strongest, however far from where it is named."""
+    for other in (coerce("totp"), ANY, STRONGEST):
+        requirement = any_of(other, all_of("recovery_code", "password"))
+
+        assert met(other, recovery(), Holding(strongest=30), NOW)
+        assert not met(requirement, recovery(), Holding(strongest=30), NOW)
+        assert open_methods(requirement, [Usable("recovery_code", 30, "totp")], [], Holding(strongest=30), NOW) == ()
+        both = [*usable("password"), Usable("recovery_code", 30, "totp")]
+        assert "recovery_code" in open_methods(requirement, both, [], Holding(strongest=50), NOW)
+
+
+def test_only_a_recovery_code_that_may_stand_in_counts_as_another_method() -> None:
+    """Whatever else a proof claims to stand for, at level 4 it counts as itself alone."""
+    odd = [proof("password", strength=20, stands_for="totp")]
+
+    assert met(coerce("totp"), odd, Holding(), NOW)
+    assert not met(coerce("totp"), odd, Holding(recovery=False), NOW)
+    assert met(coerce("password"), odd, Holding(recovery=False), NOW)
 
 
 def test_a_recovery_code_stands_for_one_method_only() -> None:

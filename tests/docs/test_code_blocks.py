@@ -219,7 +219,8 @@ def reasons_in_the_source() -> set[str]:
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 found |= set(_reasons_of(node))
     found |= {f"challenge_{state.value}" for state in State if state is not State.OPEN}
-    return {one for one in found if re.fullmatch(r"[a-z_]*[a-z]", one)}
+    found |= {f"{why}_challenges" for why in ("open", "starts")}  # what opening() blocks for; the tail stands alone
+    return {one for one in found if re.fullmatch(r"[a-z][a-z_]*[a-z]", one)}
 
 
 MISMATCHES = ("actor", "tenant", "on_behalf_of", "action", "session", "device", "organization", "resource", "params")
@@ -268,6 +269,20 @@ def test_codes_lists_every_audit_reason() -> None:
     listed = set(names(REFERENCE / "codes.md", "reason"))
     assert reasons_in_the_source() - listed == set()
     assert len(reasons_in_the_source()) > 20
+
+
+def findings_in_the_source() -> set[str]:
+    """Every code that ``lint`` can give: the first argument of each ``Finding``."""
+    tree = ast.parse((ROOT / "src" / "stepup" / "lint.py").read_text(encoding="utf-8"))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    made = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "Finding"]
+    return {text for call in made for text in _texts(call.args[0])}
+
+
+def test_lint_lists_exactly_the_findings() -> None:
+    listed = names(DOCS / "how-to" / "lint-your-configuration.md", "finding")
+    assert sorted(listed) == sorted(findings_in_the_source())
+    assert len(listed) == len(set(listed)) > 5
 
 
 def test_events_lists_exactly_the_types_and_fields() -> None:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Iterator
 
-from engine_bench import Counting, World, world
+import pytest
+from engine_bench import LOOP, Counting, World, world
+
 from stepup.mailers import Outbox
 from stepup.testing.clock import FrozenClock
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_loop() -> Iterator[None]:
+    yield
+    while LOOP:
+        LOOP.pop().close()
 
 
 @pytest.fixture

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import pytest
 
@@ -38,7 +39,6 @@ from stepup.stores.memory import MemoryStore
 from stepup.testing.clock import START, FrozenClock
 from stepup.testing.scripted import ScriptedVerifier
 
-T = TypeVar("T")
 SECRET = "an engine test secret, never a real one: 0123456789"
 OTHER_SECRET = "another engine test secret, never real: 9876543210"
 ACTOR = Actor("usr_2048", email="olivia@northstar.example")
@@ -124,13 +124,11 @@ class Counting:
         self._note("purge")
         return self.inner.purge(before, limit=limit)
 
-    def during(self, call: Callable[[], object]) -> list[str]:
+    def during(self, call: Callable[[], object]) -> Sequence[str]:
         """The calls made while *call* ran; what it raised on purpose is swallowed."""
         start = len(self.calls)
-        try:
+        with contextlib.suppress(StepUpError):
             call()
-        except StepUpError:
-            pass
         return self.calls[start:]
 
 
@@ -156,8 +154,18 @@ class Asynced:
         return cast(int, self.inner.purge(before, limit=limit))
 
 
+LOOP: list[asyncio.Runner] = []
+
+
+def run(coroutine: Any) -> Any:
+    """Run it in the one event loop of these tests; ``conftest`` closes it."""
+    if not LOOP:
+        LOOP.append(asyncio.Runner())
+    return LOOP[0].run(coroutine)
+
+
 class Blocking:
-    """The async face, each call run to its end in an event loop of its own, so that a test is written once."""
+    """The async face, each call run to its end, so that a test is written once."""
 
     def __init__(self, gate: Any) -> None:
         self._gate = gate
@@ -167,7 +175,7 @@ class Blocking:
         if name == "factors":
             return Blocking(found)
         if inspect.iscoroutinefunction(found):
-            return lambda *args, **kwargs: asyncio.run(found(*args, **kwargs))
+            return lambda *args, **kwargs: run(found(*args, **kwargs))
         return found
 
 
@@ -265,7 +273,7 @@ def world(
     return World(cast(StepUp, wrapped), counted, clock, outbox or Outbox(), named)
 
 
-def outcome(call: Callable[[], T]) -> T | StepUpError:
+def outcome(call: Callable[..., Any]) -> Any:
     """What *call* returns, or what it raised on purpose; anything else it raises is the test's failure."""
     try:
         return call()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
-
 from engine_bench import ACTOR, CONTEXT, ORG, OTHER, OTHER_SECRET, Counting, World, both_faces, context, world
+
 from stepup import Actor, Context, Resource
 from stepup.ports import Checked
 from stepup.testing.scripted import ScriptedVerifier
@@ -14,7 +15,7 @@ from stepup.testing.scripted import ScriptedVerifier
 pytestmark = both_faces
 
 
-def _calls(here: World, action: str, token: str | None, who: Context = CONTEXT, **call: Any) -> list[str]:
+def _calls(here: World, action: str, token: str | None, who: Context = CONTEXT, **call: Any) -> Sequence[str]:
     return here.store.during(lambda: here.allows(action, who, token, **call))
 
 
@@ -120,6 +121,7 @@ def test_a_fresh_session_costs_nothing(face: str) -> None:
 def test_looking_for_a_session_grant_costs_one_read_more(face: str) -> None:
     """Without a token, the shelf is read first; what was found is then redeemed as always."""
     here = world(face=face)
+    here.start("batch.run")  # the person's factors have been seen
     assert _calls(here, "member.role", None) == ["load"]
     here.prove("member.role")
 
@@ -171,12 +173,13 @@ def world_action() -> Any:
 def test_recording_everything_adds_one_write(face: str) -> None:
     """``record="all"``: what leaves no event by itself costs one events-only batch."""
     here = world(face=face, record="all")
+    here.start("batch.run")  # the person's factors have been seen
     who = context(age=60)
 
     assert _calls(here, "note.edit", None, who) == ["apply"]
     assert _calls(here, "member.role", "nonsense") == ["apply"]
     assert _calls(here, "member.role", None) == ["load", "apply"]
-    assert here.store.batches[-1].puts == here.store.batches[-1].checks == ()
+    assert (here.store.batches[-1].puts, here.store.batches[-1].checks) == ((), ())
     token = here.prove("org.delete").token
     assert _calls(here, "org.delete", token) == ["apply"]
 

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-
 from engine_bench import (
     ACTOR,
     CONTEXT,
@@ -25,6 +24,7 @@ from engine_bench import (
     recovery_codes,
     world,
 )
+
 from stepup import (
     Action,
     Actor,
@@ -56,7 +56,9 @@ FRESH = context("sess_n", actor=NOBODY, age=10)
 def _bare(face: str = "sync", **settings: Any) -> World:
     """A gate whose people may have nothing at all."""
     verifiers = [Password(check=lambda actor, word: False, has_password=lambda actor: False), TOTP()]
-    return world(face=face, verifiers=verifiers, actions=(Action("x", "X"), Action("c", "C", risk=Risk.CRITICAL)), **settings)
+    return world(
+        face=face, verifiers=verifiers, actions=(Action("x", "X"), Action("c", "C", risk=Risk.CRITICAL)), **settings
+    )
 
 
 # -- the first factor ---------------------------------------------------------------
@@ -72,7 +74,7 @@ def test_the_first_factor_needs_a_fresh_session(face: str, age: float | None) ->
     assert isinstance(refused, Denied)
     assert refused.code == Code.LOGIN_REQUIRED
     assert refused.login_url == "/login"
-    assert here.gate.factors.enrol_totp(context("sess_n", actor=NOBODY, age=299))
+    here.gate.factors.enrol_totp(context("sess_n", actor=NOBODY, age=299))
 
 
 @both_faces
@@ -88,7 +90,7 @@ def test_the_first_factor_waits_a_day_and_then_is_the_strongest(face: str) -> No
     assert isinstance(refused, Denied)
     assert refused.code == Code.NO_USABLE_METHOD
     here.clock.advance(timedelta(hours=24))
-    assert here.prove("x", FRESH, "totp", code(made.secret, here.now))
+    here.prove("x", FRESH, "totp", code(made.secret, here.now))
 
 
 def test_a_login_as_strong_as_the_new_factor_spares_the_wait() -> None:
@@ -225,9 +227,7 @@ def test_the_code_that_confirmed_is_used_up() -> None:
 def test_a_pending_factor_opens_nothing() -> None:
     """A secret nobody has answered with is neither listed nor accepted."""
     here = real_world()
-    here.prove(
-        ADD, CONTEXT, "password", PASSWORD, resource=Resource("factors", ACTOR.id), params={"method": "totp"}
-    )
+    here.prove(ADD, CONTEXT, "password", PASSWORD, resource=Resource("factors", ACTOR.id), params={"method": "totp"})
     made = here.gate.factors.enrol_totp(CONTEXT)
 
     assert "totp" not in {factor.method for factor in here.gate.factors.list(CONTEXT)}
@@ -276,7 +276,7 @@ def test_nobody_elses_recovery_code_is_good() -> None:
     challenge = here.start("member.role")
 
     assert isinstance(here.gate.verify(challenge.id, "recovery_code", his[0], CONTEXT), Rejected)
-    assert here.prove("member.role", marcus, "recovery_code", his[0])
+    here.prove("member.role", marcus, "recovery_code", his[0])
     assert here.gate.verify(challenge.id, "recovery_code", hers[0], CONTEXT)
 
 
@@ -401,13 +401,12 @@ def test_a_change_made_under_a_step_up_counts_at_once(face: str) -> None:
 def test_an_address_can_be_changed_under_a_step_up_where_it_stands_in_the_actor() -> None:
     """Without ``address_of``, the new address comes with the context; the authorization is still this person's."""
     here = real_world()
-    passed = here.prove("by.any", method="password", answer=PASSWORD)
-    assert passed
+    here.prove("by.any", method="password", answer=PASSWORD)
     authorization = here.gate.require("by.any", CONTEXT, resource=Resource("organization", "org_7"))
     new = context(actor=replace(ACTOR, email="olivia@new.example"))
     here.gate.factors.changed(new, "email_code", authorization)
 
-    assert here.start("by.mail", new)
+    here.start("by.mail", new)
 
 
 def test_changed_takes_only_a_fresh_authorization_of_this_person() -> None:
@@ -419,8 +418,9 @@ def test_changed_takes_only_a_fresh_authorization_of_this_person() -> None:
     here.prove("by.any", marcus, "password", PASSWORD)
     his = here.gate.require("by.any", marcus, resource=Resource("organization", "org_7"))
 
-    for bad in (his, None, True, "yes", {}, here.gate.check("by.any", CONTEXT)):
-        assert isinstance(outcome(lambda bad=bad: here.gate.factors.changed(CONTEXT, "password", bad)), InvalidInput)  # type: ignore[misc,arg-type]
+    junk: tuple[Any, ...] = (his, None, True, "yes", {}, here.gate.check("by.any", CONTEXT))
+    for bad in junk:
+        assert isinstance(outcome(lambda bad=bad: here.gate.factors.changed(CONTEXT, "password", bad)), InvalidInput)
     other = context(actor=replace(ACTOR, tenant="acme"))
     assert isinstance(outcome(lambda: here.gate.factors.changed(other, "password", mine)), InvalidInput)
     assert isinstance(outcome(lambda: here.gate.factors.changed(CONTEXT, "retina", mine)), InvalidInput)
@@ -441,9 +441,9 @@ def test_a_rehash_during_the_check_is_no_change() -> None:
     here = world(verifiers=[verifier], actions=(Action("x", "X"),))
     before = kept["hash"]
 
-    assert here.prove("x", method="password", answer=PASSWORD)
+    here.prove("x", method="password", answer=PASSWORD)
     assert kept["hash"] != before
-    assert here.prove("x", method="password", answer=PASSWORD)
+    here.prove("x", method="password", answer=PASSWORD)
 
 
 @both_faces
@@ -473,7 +473,7 @@ def _guess(here: World, action: str, name: str, who: Context = CONTEXT, times: i
     """Answer wrongly *times* times, waiting out every lock; how often the verifier was let see one."""
     seen = 0
     for n in range(times):
-        challenge = outcome(lambda n=n: here.start(action, who, resource=Resource("guess", str(n))))  # type: ignore[misc]
+        challenge = outcome(lambda n=n: here.start(action, who, resource=Resource("guess", str(n))))
         if isinstance(challenge, StepUpError):
             break
         found = here.gate.verify(challenge.id, name, "wrong", who)
@@ -493,7 +493,7 @@ def test_a_hundred_failures_disable_a_factor() -> None:
     assert isinstance(refused, Denied)
     assert refused.code == Code.LOCKED_OUT
     assert here.methods["passkey"].calls == 100
-    assert here.prove("p", method="password", answer="pw")
+    here.prove("p", method="password", answer="pw")
     assert isinstance(outcome(lambda: here.start("k")), Denied)
     here.clock.advance(timedelta(days=400))
     assert isinstance(outcome(lambda: here.start("k")), Denied)
@@ -515,7 +515,7 @@ def test_success_forgives_only_the_factor_that_succeeded() -> None:
     here.clock.advance(5)
     here.prove("k")
     wrong(4)
-    assert here.start("k")
+    here.start("k")
 
 
 @pytest.mark.requirement("R-03")
@@ -546,10 +546,10 @@ def test_counters_follow_the_person_and_not_the_network() -> None:
     assert seen == 5
     assert isinstance(outcome(lambda: here.start("k")), Denied)
 
-    assert here.prove("k", context("sess_home", device="fp_home", trusted=True))
+    here.prove("k", context("sess_home", device="fp_home", trusted=True))
     assert isinstance(outcome(lambda: here.start("k")), Denied)
-    assert here.start("k", context(actor=OTHER))
-    assert here.start("k", context(actor=replace(ACTOR, tenant="acme")))
+    here.start("k", context(actor=OTHER))
+    here.start("k", context(actor=replace(ACTOR, tenant="acme")))
 
 
 def test_a_year_of_guessing_codes_is_bounded() -> None:
@@ -557,18 +557,18 @@ def test_a_year_of_guessing_codes_is_bounded() -> None:
     directory = _Directory()
     directory.secret = TOTP_SECRET
     here = directory.world()
-    actions = 0
-    while actions < 200:
-        challenge = outcome(lambda: here.start("org.delete", resource=Resource("guess", str(actions))))
+    guesses = 0
+    while guesses < 200:
+        challenge = outcome(lambda n=guesses: here.start("org.delete", resource=Resource("guess", str(n))))
         if isinstance(challenge, StepUpError):
             break
         found = here.gate.verify(challenge.id, "totp", "000000", CONTEXT)
         assert isinstance(found, Rejected), "one in 500 000"
-        actions += found.code is Code.VERIFICATION_FAILED
+        guesses += found.code is Code.VERIFICATION_FAILED
         here.clock.advance(timedelta(days=3))
 
-    assert actions == 45
-    assert here.prove("by.any", method="password", answer=PASSWORD)
+    assert guesses == 45
+    here.prove("by.any", method="password", answer=PASSWORD)
     here.clock.advance(timedelta(days=366))
     assert here.start("org.delete").allowed == ("totp",)
 
@@ -618,7 +618,7 @@ def test_unlocking_is_guarded_and_never_for_oneself(face: str) -> None:
     assert isinstance(outcome(lambda: here.gate.unlock(OTHER, support)), StepUpRequired)
     assert isinstance(outcome(lambda: here.start("k")), Denied)
     here.gate.unlock(ACTOR, support)
-    assert here.start("k")
+    here.start("k")
     assert [event.detail["by"] for event in here.events() if event.type is EventType.UNLOCKED] == ["usr_support"]
 
 
@@ -634,7 +634,7 @@ def test_unlocking_somebody_of_another_tenant_needs_a_proof_for_them() -> None:
 
     here.gate.unlock(replace(ACTOR, tenant="acme"), support)
     for tenant in ("", "other"):
-        refused = outcome(lambda tenant=tenant: here.gate.unlock(replace(ACTOR, tenant=tenant), support))  # type: ignore[misc]
+        refused = outcome(lambda tenant=tenant: here.gate.unlock(replace(ACTOR, tenant=tenant), support))
         assert isinstance(refused, StepUpRequired), tenant
 
 

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-
 from engine_bench import (
     ACTIONS,
     ACTOR,
@@ -15,6 +14,7 @@ from engine_bench import (
     ORG,
     OTHER,
     PASSWORD,
+    REAL_ACTIONS,
     Counting,
     World,
     both_faces,
@@ -27,6 +27,7 @@ from engine_bench import (
     scripted,
     world,
 )
+
 from stepup import (
     BINDS,
     Action,
@@ -52,6 +53,7 @@ from stepup import (
 )
 from stepup.challenge import State
 from stepup.event import EventType
+from stepup.testing.clock import START
 from stepup.testing.scripted import ScriptedVerifier
 
 # -- each method, all the way ----------------------------------------------------
@@ -129,7 +131,7 @@ def test_the_whole_way_with_an_authenticator_and_with_both(face: str) -> None:
     here = real_world(face)
     secret = enrolled_totp(here, CONTEXT)
 
-    assert here.prove("org.delete", method="totp", answer=code(secret, here.now))
+    here.prove("org.delete", method="totp", answer=code(secret, here.now))
     for order in (("password", "totp"), ("totp", "password")):
         here.clock.advance(60)
         answers = {"password": PASSWORD, "totp": code(secret, here.now)}
@@ -153,14 +155,14 @@ def test_a_recovery_code_stands_in_up_to_level_3(face: str) -> None:
     assert len(set(codes)) == 10
 
     sent = len(here.outbox.messages)
-    assert here.prove("member.role", method="recovery_code", answer=codes[0])
+    here.prove("member.role", method="recovery_code", answer=codes[0])
     assert len(here.outbox.messages) == sent + 1
     challenge = here.start("org.delete")
     assert "recovery_code" not in challenge.allowed
     found = here.gate.verify(challenge.id, "recovery_code", codes[1], CONTEXT)
     assert isinstance(found, Rejected)
     assert found.code is Code.METHOD_NOT_ALLOWED
-    assert here.prove("crit.recovery", method="recovery_code", answer=codes[1])
+    here.prove("crit.recovery", method="recovery_code", answer=codes[1])
     challenge = here.start("member.role")
     assert isinstance(here.gate.verify(challenge.id, "recovery_code", codes[0], CONTEXT), Rejected)
 
@@ -201,11 +203,11 @@ def test_an_offer_opens_what_it_was_made_for_and_nothing_else(face: str) -> None
         context(actor=replace(ACTOR, on_behalf_of="usr_1")),
         context(actor=replace(ACTOR, tenant="acme")),
     ):
-        refused = outcome(lambda who=who: here.gate.start_offer(needed.offer, who))  # type: ignore[misc]
+        refused = outcome(lambda who=who: here.gate.start_offer(needed.offer, who))
         assert isinstance(refused, Denied)
         assert refused.code == Code.BAD_REQUEST
     here.clock.advance(599)
-    assert here.gate.start_offer(needed.offer, CONTEXT)
+    here.gate.start_offer(needed.offer, CONTEXT)
     here.clock.advance(1)
     assert isinstance(outcome(lambda: here.gate.start_offer(needed.offer, CONTEXT)), Denied)
 
@@ -391,9 +393,6 @@ def test_a_challenge_is_answered_once() -> None:
     assert EventType.GRANT_REVOKED in {event.type for event in strict.events()}
 
 
-
-
-
 def test_ten_challenges_are_open_at_most() -> None:
     """The eleventh is refused until one is finished, cancelled or expired."""
     here = world()
@@ -404,10 +403,10 @@ def test_ten_challenges_are_open_at_most() -> None:
     assert refused.code == Code.RATE_LIMITED
     assert refused.retry_at == made[0].expires_at
     assert here.gate.cancel(made[3].id, CONTEXT)
-    assert here.start("member.role")
+    here.start("member.role")
     assert isinstance(outcome(lambda: here.start("batch.run")), Denied)
     here.clock.advance(300)
-    assert here.start("batch.run")
+    here.start("batch.run")
 
 
 # -- parts and their ages ----------------------------------------------------------
@@ -767,7 +766,7 @@ def test_a_verifier_that_cannot_list_its_factors_is_an_unreadable_factor() -> No
 
 def test_a_quarantined_factor_does_not_count_either_way() -> None:
     """It opens nothing, and while it waits the one held before is the strongest."""
-    until = CONTEXT.session.authenticated_at + timedelta(hours=10)  # type: ignore[union-attr,operator]
+    until = START + timedelta(hours=9)
     here = _with_strong(Factor("k", "passkey", quarantined_until=until))
     assert here.start("x").allowed == ("password",)
 
@@ -787,7 +786,7 @@ def test_somebody_without_a_factor_is_told_where_to_enrol() -> None:
         ("x", CONTEXT, Code.NO_USABLE_METHOD, "/security"),
         ("low", context(age=86400), Code.LOGIN_REQUIRED, "/login"),
     ):
-        refused = outcome(lambda action=action, who=who: here.gate.require(action, who))  # type: ignore[misc]
+        refused = outcome(lambda action=action, who=who: here.gate.require(action, who))
         assert isinstance(refused, Denied)
         assert refused.code == code_
         assert url in (refused.enrol_url, refused.login_url)
@@ -1071,10 +1070,60 @@ def test_no_registered_action_runs_for_a_bare_session(face: str) -> None:
     here = world(face=face)
     ran: list[str] = []
     for action in here.gate.core.registry.actions:
-        needed = outcome(lambda action=action: here.gate.require(action, context(age=86400)))  # type: ignore[misc]
+        needed = outcome(lambda action=action: here.gate.require(action, context(age=86400)))
         if not isinstance(needed, StepUpRequired):
             ran.append(action)
     assert ran == []
+
+
+@both_faces
+@pytest.mark.requirement("P-05", "P-10")
+def test_no_method_is_reachable_that_is_not_listed(face: str) -> None:
+    """For every action: begin and verify take exactly the methods that the challenge names, and no other name."""
+    here = real_world(face)
+    enrolled_totp(here, CONTEXT)
+    names = (*here.gate.core.methods, "passkey", "fresh_session", "approval", "any", "strongest", "")
+    for action in (*(one.id for one in REAL_ACTIONS if one.id != "crit.recovery"), "stepup.factor.add"):
+        for name in names:
+            here.clock.advance(3601)
+            challenge = here.start(action)
+            assert set(challenge.allowed) <= set(here.gate.core.methods)
+            begun = outcome(lambda id_=challenge.id, name=name: here.gate.begin(id_, name, CONTEXT))
+            assert isinstance(begun, Denied) is (name not in challenge.allowed), (action, name)
+            found = here.gate.verify(challenge.id, name, "wrong", CONTEXT)
+            assert isinstance(found, Rejected)
+            code_ = Code.VERIFICATION_FAILED if name in challenge.allowed else Code.METHOD_NOT_ALLOWED
+            assert found.code is code_, (action, name)
+            here.gate.cancel(challenge.id, CONTEXT)
+
+
+@both_faces
+@pytest.mark.requirement("D-01")
+def test_every_answer_and_every_redeem_is_recorded_once(face: str) -> None:
+    """Right, wrong, of another method, to a closed or unknown challenge: one event each, and never two."""
+    here = world(face=face)
+    challenge = here.start("org.delete")
+    answers: list[tuple[str, str, str]] = [
+        (challenge.id, "passkey", "wrong"),
+        (challenge.id, "password", "pw"),
+        (challenge.id, "unheard of", "pw"),
+        ("stepup_0", "passkey", "touch"),
+        (challenge.id, "passkey", "touch"),
+        (challenge.id, "passkey", "touch"),
+    ]
+    token = ""
+    for one in answers:
+        found = here.gate.verify(*one, CONTEXT)
+        token = found.token if isinstance(found, Verified) else token
+    attempts = [event for event in here.events() if event.type is EventType.ATTEMPT]
+    assert [event.result for event in attempts] == ["refused"] * 4 + ["ok", "refused"]
+    assert len({event.id for event in attempts}) == len(attempts)
+    assert all(event.ip == "192.0.2.7" and event.actor == ACTOR.id for event in attempts)
+
+    for _ in range(3):
+        here.allows("org.delete", token=token)
+    redeems = [event.result for event in here.events() if event.type is EventType.AUTHORIZATION]
+    assert redeems == ["ok", "refused", "refused"]
 
 
 @pytest.mark.requirement("C-10", "C-11", "E-03")

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-
 from engine_bench import ACTIONS, CONTEXT, ORG, World, context, outcome, scripted, world
+
 from stepup import AsyncStepUp, Context, Resource, StepUpRequired
 from stepup.errors import ConfigurationError, InvalidInput, UnknownAction, WrongColour
 from stepup.stores.memory import AsyncMemoryStore
@@ -50,7 +50,7 @@ def test_a_guarded_function_runs_only_with_proof(one: World) -> None:
     token = getattr(done, "token", "")
     assert ran == []
     for args in ((CONTEXT, "org_8", "closing"), (CONTEXT, "org_7", "other"), (context("sess_2"), "org_7", "closing")):
-        assert isinstance(outcome(lambda args=args: delete(*args, token)), StepUpRequired)  # type: ignore[misc]
+        assert isinstance(outcome(lambda args=args: delete(*args, token)), StepUpRequired)  # type: ignore[call-arg]
     assert delete(CONTEXT, "org_7", reason="closing", token=token) == "deleted org_7"
     assert isinstance(outcome(lambda: delete(CONTEXT, "org_7", "closing", token)), StepUpRequired)
     assert ran == ["org_7"]
@@ -154,12 +154,14 @@ def test_the_wrong_colour_is_refused_when_decorating(one: World) -> None:
     class Called:
         async def __call__(self, who: Context, org_id: str) -> None: ...
 
-    for function in (coroutine, functools.partial(coroutine, CONTEXT), items, Called()):
+    asyncs: tuple[Any, ...] = (coroutine, functools.partial(coroutine, CONTEXT), items, Called())
+    for function in asyncs:
         with pytest.raises(WrongColour):
-            one.gate.guard("member.role", context=CONTEXT)(function)  # type: ignore[type-var]
-    for function in (plain, functools.partial(plain, CONTEXT), items):
+            one.gate.guard("member.role", context=CONTEXT)(function)
+    others: tuple[Any, ...] = (plain, functools.partial(plain, CONTEXT), items)
+    for function in others:
         with pytest.raises(WrongColour):
-            gate.guard("member.role", context=CONTEXT)(function)  # type: ignore[arg-type]
+            gate.guard("member.role", context=CONTEXT)(function)
 
 
 def test_mistakes_are_found_when_decorating(one: World) -> None:

@@ -14,7 +14,6 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
-
 from engine_bench import (
     ACTOR,
     CONTEXT,
@@ -22,7 +21,6 @@ from engine_bench import (
     PASSWORD,
     TOTP_SECRET,
     Asynced,
-    Counting,
     World,
     code,
     context,
@@ -31,7 +29,8 @@ from engine_bench import (
     recovery_codes,
     world,
 )
-from stepup import Action, AsyncStepUp, Challenge, Factor, Prompt, Rejected, Resource, StepUp, StepUpError, Verified
+
+from stepup import Action, AsyncStepUp, Challenge, Factor, Prompt, Rejected, Resource, StepUpError, Verified
 from stepup._bridge import run_sync
 from stepup.changes import Applied, Changes, Key, Lost, Partition, Record
 from stepup.decide.enrol import ADD, REMOVE

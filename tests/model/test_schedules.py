@@ -36,6 +36,7 @@ from stepup.challenge import State
 from stepup.changes import THROTTLE, Applied, Changes, Key, Lost, Page, Partition, Record
 from stepup.errors import Refused
 from stepup.event import Event, EventType
+from stepup.requirement import ANY
 from stepup.stores.memory import AsyncMemoryStore
 from stepup.testing import FrozenClock, Outbox, ScriptedVerifier
 from stepup.testing.clock import START
@@ -47,7 +48,7 @@ SECRET = b"schedule tests only: never a production key"
 ACTOR = Actor("usr_2048", email="olivia@northstar.example")
 HERE = Context(ACTOR, Session("laptop", START))
 THERE = Context(ACTOR, Session("phone", START))
-WHERE = {"resource": Resource("organization", "org_7")}
+WHERE: dict[str, Any] = {"resource": Resource("organization", "org_7")}
 TOTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 
@@ -109,9 +110,9 @@ class World:
         self.store = TurnStore()
         own = Password(check=lambda actor, typed: typed == "right")
         codes = TOTP() if stored else TOTP(secret_of=lambda actor: TOTP_SECRET)
-        self.gate = AsyncStepUp(
+        self.gate: Any = AsyncStepUp(
             actions=[
-                Action("note.read", "Read", risk=Risk.MEDIUM, policy=Policy(methods="any", grant_ttl=600)),
+                Action("note.read", "Read", risk=Risk.MEDIUM, policy=Policy(methods=ANY, grant_ttl=600)),
                 Action("key.rotate", "Rotate", risk=Risk.HIGH),
                 Action("organization.delete", "Delete", risk=Risk.CRITICAL),
                 Action("mail.change", "Change", risk=Risk.HIGH, methods=any_of("email_code", "password")),
@@ -132,7 +133,7 @@ class World:
     # -- run alone, before or after the race
 
     def start(self, action: str = "key.rotate", context: Context = HERE, org: str = "org_7") -> str:
-        return drain(self.gate.start(action, context, resource=Resource("organization", org))).id
+        return str(drain(self.gate.start(action, context, resource=Resource("organization", org))).id)
 
     def verify(self, challenge: str, method: str = "totp", response: str = "right", context: Context = HERE) -> Any:
         return drain(self.gate.verify(challenge, method, response, context))

@@ -47,6 +47,7 @@ from stepup import (
 from stepup.changes import THROTTLE
 from stepup.event import EventType
 from stepup.ports import Ceremony, Checked, State
+from stepup.requirement import ANY
 from stepup.stores.memory import AsyncMemoryStore, MemoryStore
 from stepup.testing import FrozenClock, Outbox, ScriptedVerifier
 from stepup.testing.clock import START
@@ -99,7 +100,7 @@ def actions() -> list[Action]:
             "sudo.weak",
             "Look at a setting",
             risk=Risk.MEDIUM,
-            policy=Policy(methods="any", grant_ttl=600),
+            policy=Policy(methods=ANY, grant_ttl=600),
             group="sudo",
         ),
     ]
@@ -606,18 +607,13 @@ def how_far(examples: int) -> settings:
     )
 
 
-GateMachine.TestCase.settings = how_far(150)
-AsyncGateMachine.TestCase.settings = how_far(50)
+GateMachine.TestCase.settings = how_far(100)
+AsyncGateMachine.TestCase.settings = how_far(40)
 
 
-@pytest.mark.requirement("C-01", "C-05", "C-06", "C-07", "C-08", "D-01", "G-02", "G-13", "Y-08")
-class TestGate(GateMachine.TestCase):
-    """The sync face does what the model does."""
-
-
-@pytest.mark.requirement("C-01", "C-05", "C-06", "C-07", "C-08", "D-01", "G-02", "G-13", "Y-08")
-class TestAsyncGate(AsyncGateMachine.TestCase):
-    """The async face does what the model does."""
+shows = pytest.mark.requirement("C-01", "C-05", "C-06", "C-07", "C-08", "D-01", "G-02", "G-13", "Y-08")
+TestGate = shows(GateMachine.TestCase)
+TestAsyncGate = shows(AsyncGateMachine.TestCase)
 
 
 def test_the_model_is_short_and_independent() -> None:

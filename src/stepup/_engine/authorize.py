@@ -19,6 +19,7 @@ from stepup.decide.standing import roster_of
 from stepup.decide.start import observe as remember
 from stepup.decision import Authorization, Decision, Outcome, Reason
 from stepup.errors import Code, Denied, StepUpRequired, StoreBusy
+from stepup.factor import Factor
 from stepup.grant import Claim, Grant, from_claims
 from stepup.policy import Params
 from stepup.throttle import Throttle
@@ -136,12 +137,17 @@ async def _by_shelf(core: Core, asking: Asking) -> Found:
         found, why = await _try_shelf(core, asking, candidate)
         if found is not None:
             return found
-    held = await _held(core, asking, snapshot, observe=asking.spend)
+    held, own = await _held(core, asking, snapshot)
     reasons = (*pure.stale(request, now), *(Reason(one) for one in why))
     code = Code.GRANT_REQUIRED if "token_required" in why else Code.VERIFICATION_REQUIRED
     decision = answer(
         request, held, now, code=code, reasons=reasons, enrol_url=core.enrol_url, login_url=core.login_url
     )
+    if asking.spend and decision.outcome is Outcome.DENIED:
+        # Nothing else will remember what was seen of the factors, and a quarantine not begun would never end.
+        seen = remember(snapshot, own, core.methods, now)
+        if seen is not None:
+            await core.apply(where, Changes(now, (seen,)))
     return Found(_with_offer(core, asking, decision))
 
 
@@ -177,9 +183,7 @@ async def _redeem(core: Core, asking: Asking, grant: Grant) -> tuple[str | None,
         if lost.key is None:
             continue
         refusal = pure.lost_because(grant, lost.key)
-        if refusal == "spent" and asking.request_hash and await _own_claim(core, asking, grant):
-            return None, 0
-        return refusal, None
+        return await _why_spent(core, asking, grant) if refusal == "spent" else (refusal, None)
     raise StoreBusy(f"Redeeming met a conflict of unknown cause {TRIES} times.")
 
 
@@ -193,28 +197,26 @@ async def _redeem_counted(core: Core, asking: Asking, grant: Grant) -> tuple[str
     return await core.commit(core.partition(asking.request.context.actor), pure.grant_keys(grant), decide)
 
 
-async def _own_claim(core: Core, asking: Asking, grant: Grant) -> bool:
-    """Whether this very request made the claim before, and nothing was revoked since."""
+async def _why_spent(core: Core, asking: Asking, grant: Grant) -> tuple[str | None, int | None]:
+    """Whether the claim was made by this very request, by a revocation, or by somebody else."""
     snapshot = await core.load(core.partition(asking.request.context.actor), pure.grant_keys(grant))
-    claim = snapshot.get(claim_key(f"grant:{grant.id}"), Claim)
-    return pure.same_request(claim, asking.request_hash) and pure.standing(grant, snapshot) in {None, "spent"}
+    claim, refusal = snapshot.get(claim_key(f"grant:{grant.id}"), Claim), pure.standing(grant, snapshot) or "spent"
+    return (None, 0) if refusal == "spent" and pure.same_request(claim, asking.request_hash) else (refusal, None)
 
 
 async def _still_good(core: Core, asking: Asking, grant: Grant) -> bool:
     """Judge the proofs behind a grant again, because the rules have changed since it was minted."""
     where = core.partition(asking.request.context.actor)
     snapshot = await core.load(where, (THROTTLE, ROSTER))
-    held = await _held(core, asking, snapshot)
+    held, _ = await _held(core, asking, snapshot)
     return pure.still_good(asking.request, grant, held.strongest, asking.now)
 
 
-async def _held(core: Core, asking: Asking, snapshot: Snapshot, *, observe: bool = False) -> Held:
-    """What the person can prove now. A change that is seen is remembered, or its quarantine would never end."""
+async def _held(core: Core, asking: Asking, snapshot: Snapshot) -> tuple[Held, tuple[Factor, ...]]:
+    """What the person can prove now; and their application-owned factors as they were seen for it."""
     every, own = await core.factors(asking.request.context.actor, roster_of(snapshot), asking.now)
-    if observe and (seen := remember(snapshot, own, core.methods, asking.now)) is not None:
-        await core.apply(core.partition(asking.request.context.actor), Changes(asking.now, (seen,)))
     throttle = snapshot.get(THROTTLE, Throttle) or Throttle()
-    return judge(asking.request, every, core.methods, throttle, core.limits, asking.now)
+    return judge(asking.request, every, core.methods, throttle, core.limits, asking.now), own
 
 
 def _invalid(core: Core, asking: Asking, reasons: Sequence[str]) -> Decision:

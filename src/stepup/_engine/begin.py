@@ -10,7 +10,7 @@ from stepup.challenge import Challenge
 from stepup.changes import Changes, Snapshot, challenge_key
 from stepup.context import Context, clean_text
 from stepup.decide import prepare as preparing
-from stepup.decide.standing import NOT_FOUND, Refusal, answer_keys
+from stepup.decide.standing import NOT_FOUND, Refusal, answer_keys, check_standing
 from stepup.decision import Decision, Outcome, Reason
 from stepup.errors import Code, ContractBroken, DeliveryFailed, Denied, StepUpError
 from stepup.event import EventType
@@ -28,17 +28,17 @@ async def begin(core: Core, challenge_id: object, method: object, context: Conte
         raise _not_found(opened)
     name, request, where = clean_text(method, limit=64), opened.request, core.partition(context.actor)
     info = core.methods.get(name)
-    refusal: Refusal | None = Refusal(Code.METHOD_NOT_ALLOWED, "method_unknown")
+    refusal = check_standing(opened.challenge, request, opened.snapshot, now)
+    refusal = refusal or Refusal(Code.METHOD_NOT_ALLOWED, "method_unknown")
     if info is not None:
         one = preparing.Preparing(opened.challenge, name, opened.refs, info, core.limits)
-        refusal = preparing.refuse_begin(one, request, opened.snapshot, now)
-        if refusal is None:
+        outcome: Prompt | Refusal | None = preparing.refuse_begin(one, request, opened.snapshot, now)
+        if outcome is None:
             begun = await _prepare(core, opened, context, name, now)
             outcome = await _write_preparation(core, opened, one, begun, now)
-            if isinstance(outcome, Prompt):
-                return outcome
-            refusal = outcome
-    assert refusal is not None  # every other way has returned
+        if isinstance(outcome, Prompt):
+            return outcome
+        refusal = outcome
     await core.record(where, preparing.refused_begin(opened.challenge.id, request, name, refusal, now, ids()))
     if refusal.code is Code.CHALLENGE_NOT_FOUND:
         raise _not_found(refusal)

@@ -188,7 +188,7 @@ class Core:
         if answer is APPLIED:
             await self._publish(changes.events)
             return None
-        if type(answer) is Lost:
+        if type(answer) is Lost and (answer.key is None or isinstance(answer.key, Key)):  # pyright: ignore[reportUnnecessaryIsInstance] -- a port's answer is never taken on trust
             return answer
         raise ContractBroken("Store.apply() must answer APPLIED or Lost.")
 

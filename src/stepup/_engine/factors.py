@@ -218,7 +218,7 @@ async def report_totp_step(core: Core, actor: Actor, step: int, factor_id: str |
 
 async def _permitted(core: Core, context: Context, method: str, label: str, token: object) -> pure.Enrolling:
     """Require the step-up that adding a factor needs, or the fresh session that the very first one needs."""
-    now, session = core.now(), session_hash(core.ring, context)
+    now, session = core.now(), session_hash(core.ring, require_context(context))
     epoch = await _epoch(core, context)
     first = pure.may_add_first(context, await every(core, context), now)
     if first is True:

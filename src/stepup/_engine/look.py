@@ -38,7 +38,7 @@ async def look(core: Core, challenge_id: object, context: Context) -> Challenge 
     if isinstance(opened, Refusal):
         return None
     request = opened.request
-    if opened.challenge.binding.mismatches(request.binding, request.action.binds | {"session"}):
+    if opened.challenge.binding.mismatches(request.binding, request.action.bound | {"session"}):
         return None
     throttle = opened.snapshot.get(THROTTLE, Throttle) or Throttle()
     return observed(opened.challenge, open_ids(throttle), now)

@@ -99,8 +99,9 @@ async def _check(
         return Findings(REJECTED, "verifier_error", serial, versions)
     if not isinstance(checked, Checked):  # pyright: ignore[reportUnnecessaryIsInstance] -- a port's answer is never taken on trust
         return Findings(REJECTED, "verifier_error", serial, versions)
-    fingerprint = core.fingerprint(checked.material) if checked.material is not None else None
-    return Findings(checked, pure.acceptable(one, checked, now), serial, versions, fingerprint)
+    reason = pure.acceptable(one, checked, now)
+    fingerprint = core.fingerprint(checked.material) if reason is None and checked.material is not None else None
+    return Findings(checked, reason, serial, versions, fingerprint)
 
 
 async def _rotate(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from stepup.binding import Binding
 from stepup.ceremony import Checked, Verdict
@@ -37,7 +38,7 @@ from stepup.changes import (
 from stepup.context import RECOVERY_CODE, Proof
 from stepup.errors import Code
 from stepup.event import EventType
-from stepup.factor import FactorSet, Roster
+from stepup.factor import FactorSet, Roster, StoredFactor
 from stepup.grant import Claim, Grant, Shelf, Spend, mint, moved, shelved
 from stepup.requirement import met
 from stepup.throttle import Limits, Throttle, Trial, blocked, closing, counting, succeeded
@@ -45,6 +46,8 @@ from stepup.throttle import Limits, Throttle, Trial, blocked, closing, counting,
 from .holding import MethodInfo, trial, trusted_device
 from .request import Ids, Request, holding
 from .standing import Refusal, check_method, check_standing, remaining, roster_of
+
+MAX_CLAIM: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +161,25 @@ def acceptable(one: Answering, checked: Checked, now: datetime) -> str | None:
         return "replayed"
     if checked.verdict is not Verdict.ACCEPTED:
         return "wrong"
-    proof = checked.proof
-    if proof is None or proof.method != one.method or proof.at != now:
-        return "verifier_error"
-    if proof.factor_id is None or proof.factor_id not in {ref.id for ref in one.refs}:
-        return "verifier_error"
-    return None
+    return None if _sound(one, checked, now) else "verifier_error"
+
+
+def _sound(one: Answering, checked: Checked, now: datetime) -> bool:
+    """Whether everything inside an acceptance is what a verifier may answer; nothing of it is taken on trust."""
+    proof, advance, claims, ids = checked.proof, checked.advance, checked.claims, {ref.id for ref in one.refs}
+    if not isinstance(proof, Proof) or proof.method != one.method or proof.at != now:
+        return False
+    if not isinstance(proof.factor_id, str) or proof.factor_id not in ids or not isinstance(proof.strength, int):  # pyright: ignore[reportUnnecessaryIsInstance] -- as the docstring says
+        return False
+    if not isinstance(claims, tuple) or len(set(map(repr, claims))) != len(claims):  # pyright: ignore[reportUnnecessaryIsInstance] -- as the docstring says
+        return False
+    if not all(isinstance(claim, str) and claim.isascii() and 0 < len(claim) <= MAX_CLAIM for claim in claims):  # pyright: ignore[reportUnnecessaryIsInstance] -- as above
+        return False
+    if advance is not None and not (
+        isinstance(advance, StoredFactor) and advance.method == one.method and advance.id == proof.factor_id  # pyright: ignore[reportUnnecessaryIsInstance] -- as above
+    ):
+        return False
+    return checked.material is None or isinstance(checked.material, bytes)  # pyright: ignore[reportUnnecessaryIsInstance] -- as above
 
 
 def proof_of(one: Answering, checked: Checked) -> Proof:
@@ -177,7 +193,7 @@ def proof_of(one: Answering, checked: Checked) -> Proof:
 def completes(one: Answering, request: Request, checked: Checked, now: datetime) -> bool:
     """Whether this proof is the last one the requirement asks for."""
     proofs = (*one.challenge.proofs, proof_of(one, checked))
-    return met(request.rules.policy.methods, proofs, holding(request, now, one.challenge.strongest), now)
+    return met(request.rules.policy.requirement, proofs, holding(request, now, one.challenge.strongest), now)
 
 
 def conclude(
@@ -330,14 +346,14 @@ def _shelf_puts(
 ) -> tuple[Record, ...]:
     """The grant on its shelf; after a rotation, the old session's other grants with it."""
     session = grant.binding.session
-    home = session if "session" in request.action.binds else None
+    home = session if "session" in request.action.bound else None
     shelves: dict[str | None, Shelf] = {}
     before = snapshot.get(shelf_key(challenge.binding.session), Shelf)
     if before is not None and session is not None and session != challenge.binding.session:
         shelves = {challenge.binding.session: Shelf(before.epochs, before.fence)}
         if (before.epochs, before.fence) == (challenge.epochs, challenge.fence):  # what was revoked stays so
             shelves[session] = moved(before, session, grant.epochs)
-    if home is not None or "session" not in request.action.binds:
+    if home is not None or "session" not in request.action.bound:
         shelves[home] = shelved(shelves.get(home) or snapshot.get(shelf_key(home), Shelf), grant, now)
     return tuple(snapshot.put(shelf_key(key), shelf, expires_at=_until(shelf, now)) for key, shelf in shelves.items())
 

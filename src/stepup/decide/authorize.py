@@ -79,7 +79,7 @@ def earlier_proofs(request: Request, shelf: Shelf | None, snapshot: Snapshot, no
     here = (snapshot.version(ACTOR_EPOCH), snapshot.version(session_epoch(request.binding.session)))
     if (shelf.epochs, shelf.fence) != (here, snapshot.version(FENCE)):
         return ()
-    window, alike = session_window(request), request.action.binds - {"resource", "params"}
+    window, alike = session_window(request), request.action.bound - {"resource", "params"}
     return tuple(
         one
         for one in shelf.proved
@@ -111,7 +111,7 @@ def _by_proofs(request: Request, proofs: Iterable[Proof], now: datetime, by: str
     window = session_window(request)
     held = holding(request, now)
     fresh = [proof for proof in proofs if 0 <= (now - proof.at).total_seconds() < window]
-    requirement = request.rules.policy.methods
+    requirement = request.rules.policy.requirement
     if by == "session" and requirement is ANY and held.min_strength == 0 and held.session_within(window):
         return allowed(request, by)
     return allowed(request, by) if met(requirement, fresh, held, now) else None
@@ -188,7 +188,7 @@ def still_good(request: Request, grant: Grant, strongest: int | None, now: datet
         return False
     if policy.max_age is not None and (now - grant.auth_time).total_seconds() >= policy.max_age:
         return False
-    return met(policy.methods, grant.proofs, holding(request, now, strongest), now)
+    return met(policy.requirement, grant.proofs, holding(request, now, strongest), now)
 
 
 def grant_keys(grant: Grant) -> tuple[Key, ...]:

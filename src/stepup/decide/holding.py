@@ -118,7 +118,7 @@ def _unusable(
 
 def ways(request: Request, held: Held, proofs: Iterable[Proof], now: datetime) -> tuple[str, ...]:
     """The methods that would lead to the requirement being met, strongest first."""
-    return open_methods(request.rules.policy.methods, held.usable, proofs, _holding(request, held, now), now)
+    return open_methods(request.rules.policy.requirement, held.usable, proofs, _holding(request, held, now), now)
 
 
 def _holding(request: Request, held: Held, now: datetime) -> Holding:
@@ -172,7 +172,7 @@ def asked_age(request: Request) -> int:
 def _login_helps(request: Request) -> bool:
     if request.risk.methods is not None:
         return False
-    named = [leaf for leaf in leaves(request.rules.policy.methods) if isinstance(leaf, Method)]
+    named = [leaf for leaf in leaves(request.rules.policy.requirement) if isinstance(leaf, Method)]
     if any(leaf.name == FRESH_SESSION for leaf in named):
         return True
-    return request.rules.policy.methods is ANY and request.rules.policy.session_window > 0
+    return request.rules.policy.requirement is ANY and request.rules.policy.session_window > 0

@@ -50,12 +50,12 @@ class Request:
     @property
     def shelf_session(self) -> str | None:
         """Whose shelf a grant for this call stands on: the session's, or the person's if not bound to it."""
-        return self.binding.session if "session" in self.action.binds else None
+        return self.binding.session if "session" in self.action.bound else None
 
     @property
     def has_shelf(self) -> bool:
         """Whether a grant can be found without a token: never for a bound session that is not there."""
-        return "session" not in self.action.binds or self.binding.session is not None
+        return "session" not in self.action.bound or self.binding.session is not None
 
     def event(
         self,
@@ -136,14 +136,14 @@ def resolve(
 
 def _escalated(action: Action, context: Context, resource: Resource | None, params: Params | None) -> tuple[Risk, bool]:
     if action.escalate is None:
-        return action.risk, False
+        return action.level, False
     try:
         raised = action.escalate(context, resource, params)
         if raised is None:
-            return action.risk, False
+            return action.level, False
         if isinstance(raised, bool) or not isinstance(raised, int):  # pyright: ignore[reportUnnecessaryIsInstance] -- True is 1, which would raise nothing
             return Risk.CRITICAL, True
-        return max(action.risk, Risk(raised)), False
+        return max(action.level, Risk(raised)), False
     except Exception:  # noqa: BLE001 -- whatever the hook raises, the call is refused, not the process ended
         return Risk.CRITICAL, True
 
@@ -152,7 +152,7 @@ def refused_outright(request: Request) -> Decision | None:
     """The denial that no proof can change: blocked session risk, or a hook that failed."""
     if request.escalation_failed:
         return request.denied(Code.ACTION_BLOCKED, "escalation_failed")
-    if request.risk.level in request.rules.policy.block_session_risk:
+    if request.risk.level in request.rules.policy.blocked:
         return request.denied(
             Code.ACTION_BLOCKED, "session_risk", score=request.risk.score, risk=request.risk.level.value
         )

@@ -54,7 +54,7 @@ def check_open(challenge: Challenge, request: Request, snapshot: Snapshot, now: 
 
     Another session, device or organization gets the same answer as an id that never existed.
     """
-    if challenge.binding.mismatches(request.binding, request.action.binds | {"session"}):
+    if challenge.binding.mismatches(request.binding, request.action.bound | {"session"}):
         return NOT_FOUND
     throttle = snapshot.get(THROTTLE, Throttle) or Throttle()
     state = observed(challenge, open_ids(throttle), now).state
@@ -92,7 +92,7 @@ def remaining(challenge: Challenge, request: Request, now: datetime) -> tuple[st
     """The methods that still lead to the requirement being met, strongest first; empty when it is."""
     usable = Held(challenge.factors, {}, challenge.strongest, any_enrolled=True).usable
     held = holding(request, now, challenge.strongest)
-    return open_methods(request.rules.policy.methods, usable, challenge.proofs, held, now)
+    return open_methods(request.rules.policy.requirement, usable, challenge.proofs, held, now)
 
 
 def check_method(
