@@ -119,6 +119,7 @@ def build_gate(risk: RiskAssessor = assess, *, clock: Clock | None = None) -> St
         verifiers=[
             ScriptedVerifier("passkey", strength=Strength.PASSKEY_VERIFIED, answer="touch", amr=("hwk", "user")),
             TOTP(secret_of=lambda _: TOTP_SECRET),
+            # A product gives hash_of=, or version_of= beside check=, so that a reset by mail is noticed.
             Password(check=lambda _, password: password == "seven quiet herons"),
         ],
         store=MemoryStore(),

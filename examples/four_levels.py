@@ -76,7 +76,11 @@ def build_gate(
     secret: str,
     clock: Clock | None = None,
 ) -> StepUp:
-    """A gate with the product's own password check; without a password, the mailed code is what is left."""
+    """A gate with the product's own password check; without a password, the mailed code is what is left.
+
+    A mailed code opens every level here, so a password that was reset by mail opens nothing more. A product whose
+    level 4 asks for more than the mailbox gives ``Password`` a ``version_of=`` too, so that a reset is noticed.
+    """
     actions, policies = build(role_of)
     return StepUp(
         actions=actions,

@@ -249,7 +249,8 @@ class Demonstration:
 
     def enrol(self) -> None:
         title("1  Olivia enrols, yesterday and today")
-        say("She has a password and a mail address. Adding an authenticator app is itself protected:")
+        say("She has a password and a mail address. Adding an authenticator app is itself protected, by the strongest")
+        say("method she holds, which is the password:")
         try:
             self.gate.factors.enrol_totp(self.context)
         except StepUpRequired as needed:
@@ -264,6 +265,7 @@ class Demonstration:
             "enrolled", f"authenticator app, confirmed by its first code; it counts from {at(factor.quarantined_until)}"
         )
         fact("why", "it was added under a weaker proof, the password, so it waits for 24 hours")
+        fact("told", f"by mail: {self.mail.mails[-1]['Subject']}")
         self.clock.skip(hours=25)
         say("A day later she signs in again and takes recovery codes, proved with the authenticator:")
         self.context = replace(
@@ -276,6 +278,7 @@ class Demonstration:
             self.prove(needed.offer, "totp", self.next_totp_code)
         self.recovery_codes = self.gate.factors.new_recovery_codes(self.context)
         fact("issued", f"{len(self.recovery_codes)} codes, shown once, the first is {self.recovery_codes[0]}")
+        fact("told", f"by mail: {self.mail.mails[-1]['Subject']}")
 
     # 2
 
@@ -284,8 +287,9 @@ class Demonstration:
         say("She is signed in, and has the right to do it. That is not proof that she is still there.")
         needed = self.blocked("org_1")
         fact("answer", f"{needed.code} (level {int(needed.decision.level)}, {needed.decision.acr})")
-        fact("reasons", ", ".join(reason.code for reason in needed.decision.reasons))
-        fact("methods", ", ".join(needed.methods))
+        why = ", ".join(reason.code for reason in needed.decision.reasons)
+        fact("why", f"what she proved for her recovery codes is for another {why}")
+        fact("methods", f"{', '.join(needed.methods)}: this action names four, and any of them will do")
         fact("offer", f"{needed.offer[:24]}...  ({len(needed.offer)} characters, for her in this session, 10 minutes)")
         fact("org_1", "still there")
 
@@ -304,10 +308,10 @@ class Demonstration:
             token = self.prove(self.blocked(org).offer, method, answer)
             self.delete_organization(org, token)
             say(f"{name} ({how})")
-            fact("verified", "one grant: this action, this organization, these params, this session")
+            fact("verified", "one grant: this action, this organization, these params, this person and session")
             fact("token", f"{token[:24]}...  ({len(token)} characters, 2 minutes, one use)")
             fact(org, "deleted")
-        say("The mail she got for the third, and the one that told her of the fourth:")
+        say("The mail she got for the third, and the subject of the one that told her of the fourth:")
         code_mail, notice = self.mail.mails[-2:]
         fact("subject", code_mail["Subject"])
         part = code_mail.get_body(("plain",))
@@ -442,6 +446,14 @@ class Demonstration:
             "revoked",
             lambda: self.delete_organization("org_5", token),
         )
+        self.users.hashes["usr_2048"] = PasswordHasher().hash("a password set by whoever reads her mail")
+        reset = self.gate.start_offer(self.blocked("org_5").offer, self.context)
+        self.refused(
+            "A password that was reset by mail a moment ago",
+            "method_not_allowed",
+            "method_not_allowed",
+            lambda: self.gate.verify(reset.id, "password", "a password set by whoever reads her mail", self.context),
+        )
         if sorted(self.organizations) != ["org_5", "org_6"]:
             raise NotAsPromised(f"left are {sorted(self.organizations)}")
         say()
@@ -457,6 +469,8 @@ class Demonstration:
     def trail(self) -> None:
         events = self.events(500)
         title(f"5  The audit trail of {self.context.actor.id}, oldest first ({len(events)} events)")
+        say("Every answer and every change. A refused authorization is a call that was blocked: the reason says what")
+        say("the grants of her session were made for instead, or what became of them.")
         print(f"     {'time (UTC)':<19}  {'what':<24} {'result':<8} {'method':<14} reason")
         for one in reversed(events):
             what = f"{one.type.value:<24} {one.result:<8} {one.method or '':<14}"

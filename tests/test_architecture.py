@@ -59,14 +59,14 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "ports": (*VALUES, "changes", "ceremony"),
     "clock": PORTS,
     "_bridge": PORTS,
-    # orchestration, what its two faces share, and the faces
+    # orchestration, what its two faces share, and the faces, which can advise
     "notices": PORTS,
     "_engine": ENGINE,
     "_observe": ENGINE,
     "_guard": (*VALUES, "changes"),
     "_config": (*ENGINE, "_observe"),
-    "_sync": FACE,
-    "_async": FACE,
+    "_sync": (*FACE, "lint"),
+    "_async": (*FACE, "lint"),
     "terminal": (*FACE, "_sync", "terminal"),
     # policies from files, and advice about them
     "_policy_data": VALUES,

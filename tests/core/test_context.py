@@ -80,7 +80,7 @@ def test_evidence_is_cleaned_not_refused(text: str, limit: int) -> None:
     cleaned = clean_text(text, limit=limit)
 
     assert len(cleaned) == min(len(text), limit)
-    assert not any(c in cleaned for c in "\r\n\x00\x1b\x85\u200e")
+    assert not any(c in cleaned for c in "\r\n\x00\x1b\x85\u200e\u2028\u2029")
     assert all(c == d or d == "\ufffd" for c, d in zip(text, cleaned, strict=False))
     cleaned.encode()
 
@@ -298,6 +298,25 @@ def test_a_new_address_makes_nobody_another_person() -> None:
 def test_a_time_of_a_proof_can_be_read_back() -> None:
     """Proofs keep fractions of seconds."""
     assert Proof("totp", NOW + seconds(0.5)).at == datetime(2026, 6, 11, 18, 3, 0, 500000, tzinfo=UTC)
+
+
+@pytest.mark.requirement("D-04")
+@pytest.mark.parametrize(
+    "character",
+    ["\n", "\x1b", "\x7f", "\x85", "\u2028", "\u2029", "\u202e", "\u200b", "\u200d", "\ufeff", "\U000e0041", "\xad",
+     "\ud800", "\ue000", "\uffff", "\u0378"],
+)  # fmt: skip
+def test_what_cannot_be_printed_is_replaced(character: str) -> None:
+    """Breaks, controls, directions, invisible characters, halves, private and unassigned ones: one mark for each."""
+    assert clean_text(f"Safari{character}ok") == "Safari\ufffdok"
+
+
+@pytest.mark.parametrize(
+    "text", ["Zo\u00eb e\u0301 \u6771\u4eac \U0001f511", "a\xa0b\u2003c", "\u05e9\u05dc\u05d5\u05dd 12,5 \u20ac"]
+)
+def test_what_can_be_printed_is_kept(text: str) -> None:
+    """Any script, marks that combine, signs, and spaces of any width."""
+    assert clean_text(text) == text
 
 
 @pytest.mark.requirement("D-04")

@@ -94,7 +94,7 @@ def test_a_factor_that_changed_unproved_waits_a_day() -> None:
     [((), None), (("email_code",), None), (("password",), NOW + DAY), (("email_code", "password"), NOW + DAY)],
 )
 def test_a_factor_that_appears_later_is_new(observed: tuple[str, ...], until: datetime | None) -> None:
-    """What is there when a method is first looked at is taken as it is; what appears under it afterwards waits a day."""
+    """What is there at the first look at a method is taken as it is; what appears under it afterwards waits a day."""
     roster = Roster().observing([], observed, NOW - DAY)
 
     after = roster.observing([PASSWORD], ["password"], NOW)
@@ -161,7 +161,9 @@ def test_a_digest_under_an_older_key_is_renewed() -> None:
     rotated = replace(PASSWORD, renewed="hash one, newest key")
     waiting = Roster((), (Seen("password", "hash one", NOW + DAY, changed=True),), ("password",))
 
-    assert watching(PASSWORD).observing([rotated], ["password"], NOW).seen == (Seen("password", "hash one, newest key"),)
+    assert watching(PASSWORD).observing([rotated], ["password"], NOW).seen == (
+        Seen("password", "hash one, newest key"),
+    )
     assert waiting.observing([rotated], ["password"], NOW).seen == (
         Seen("password", "hash one, newest key", NOW + DAY, changed=True),
     )
@@ -280,7 +282,7 @@ def test_breaking_a_factor_never_weakens_what_is_asked(factors: list[Factor], us
 
 @pytest.mark.requirement("P-09", "P-11")
 def test_resetting_the_strong_factor_does_not_open_the_weak_one() -> None:
-    """Whoever resets a password by mail is still asked for more than a mailed code; a factor of their own adds nothing."""
+    """After a password reset by mail more than a mailed code is asked for still; a planted factor adds nothing."""
     roster = watching(PASSWORD)
     address = Factor("email", "email_code")
 

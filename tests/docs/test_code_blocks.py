@@ -9,11 +9,13 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
 import stepup
 from stepup import AsyncStepUp, Code, Limits, Policy, Risk, StepUp
+from stepup._policy_models import ActionKeys, PolicyKeys
 from stepup._sync import Factors
 from stepup.challenge import State
 from stepup.event import Event, EventType
@@ -368,6 +370,12 @@ def defaults_of(kind: type, page: Path, first: str) -> None:
 
 def test_the_policy_fields_have_the_defaults_said() -> None:
     defaults_of(Policy, REFERENCE / "policy.md", "policy field")
+
+
+def test_the_keys_of_policy_files_are_those_of_the_code() -> None:
+    page = REFERENCE / "policy.md"
+    assert sorted(names(page, "policy key")) == sorted(get_type_hints(PolicyKeys))
+    assert sorted(names(page, "action key")) == sorted(get_type_hints(ActionKeys))
 
 
 def test_the_limits_have_the_defaults_said() -> None:

@@ -155,15 +155,8 @@ CALLS = [
 ]
 
 
-_NO_CONTEXT = pytest.mark.xfail(strict=True, reason="defect: a context that is none is a raw AttributeError (D18)")
-RAW = {("factors", "enrol_totp", "context")}
-
-
 @both_faces
-@pytest.mark.parametrize(
-    ("owner", "name", "argument"),
-    [pytest.param(*call, marks=_NO_CONTEXT) if call in RAW else call for call in CALLS],
-)
+@pytest.mark.parametrize(("owner", "name", "argument"), CALLS)
 @pytest.mark.requirement("S-03", "P-02")
 def test_junk_in_any_argument_is_refused(face: str, owner: str, name: str, argument: str) -> None:
     """Every argument of every public method, one at a time: an error of our own or a plain refusal."""

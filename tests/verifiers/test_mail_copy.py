@@ -161,7 +161,19 @@ def test_values_and_their_number_are_bounded() -> None:
     assert sent.html is not None
     assert len(sent.text) < 20_000
     assert len(sent.html) < 30_000
-    assert len(sent.subject) < 300
+    assert sent.subject == f"Confirm: {'L' * 499}\N{HORIZONTAL ELLIPSIS}"
+    assert "k31: " in sent.text
+    assert "k32: " not in sent.text
+
+
+@pytest.mark.requirement("P-08")
+def test_what_is_approved_is_in_the_mail_whole() -> None:
+    """As many lines, and as long ones, as a challenge can show: none is cut, in either part."""
+    rows = tuple((f"{number:02}" + "l" * 98, f"{number:02}" + "v" * 498) for number in range(32))
+    sent, _ = mail(challenge={"shown": rows})
+    for part in (sent.text, Reader(sent.html or "").text):
+        assert all(label in part and value in part for label, value in rows)
+        assert "\N{HORIZONTAL ELLIPSIS}" not in part
 
 
 @given(st.text(max_size=400))

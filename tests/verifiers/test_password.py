@@ -298,6 +298,50 @@ def test_the_material_is_the_hash() -> None:
     assert HASH not in repr(factor)
 
 
+@both_faces
+@pytest.mark.requirement("P-09")
+@pytest.mark.parametrize(
+    ("version", "material"),
+    [(7, b"7"), ("2026-06-11", b"2026-06-11"), (NOW, str(NOW).encode()), (None, b"None"), ("\ud800", b"\xed\xa0\x80")],
+)
+def test_the_version_is_the_material_of_a_password_that_is_only_checked(
+    face: str, version: object, material: bytes
+) -> None:
+    """Whatever it is, it changes with the password; without it nothing is known of a reset."""
+    asked: list[Actor] = []
+
+    def version_of(actor: Actor) -> object:
+        asked.append(actor)
+        return version
+
+    bench = bench_for(face, Password(check=Backend().check, version_of=version_of), REFS)
+    (factor,) = bench.run(bench.verifier.enrolled(ACTOR))  # type: ignore[misc]
+    assert isinstance(factor, Factor)
+    assert (factor.id, factor.usable, factor.material) == ("password", True, material)
+    assert asked == [ACTOR]
+    plain = bench_for(face, Password(check=Backend().check), REFS)
+    (without,) = plain.run(plain.verifier.enrolled(ACTOR))  # type: ignore[misc]
+    assert isinstance(without, Factor)
+    assert without.material is None
+
+
+def test_the_version_may_be_awaited_and_is_not_asked_where_there_is_no_password() -> None:
+    async def version_of(actor: Actor) -> int:
+        return 3
+
+    def never(actor: Actor) -> int:
+        raise AssertionError("asked for a version")
+
+    bench = bench_for("async", Password(check=Backend().check, version_of=version_of), REFS)
+    (factor,) = bench.run(bench.verifier.enrolled(ACTOR))  # type: ignore[misc]
+    assert isinstance(factor, Factor)
+    assert factor.material == b"3"
+    with pytest.raises(WrongColour, match=r"Password\(version_of=\.\.\.\)"):
+        sync_verifier(Password(check=Backend().check, version_of=version_of))
+    none = bench_for("sync", Password(check=Backend().check, has_password=lambda actor: False, version_of=never), REFS)
+    assert none.run(none.verifier.enrolled(ACTOR)) == ()
+
+
 # -- construction ---------------------------------------------------------------------------------
 
 
@@ -307,6 +351,8 @@ def test_the_material_is_the_hash() -> None:
         {}, {"check": Backend().check, "hash_of": lambda actor: None}, {"check": "users.check"}, {"hash_of": 1},
         {"check": Backend().check, "rehash": print}, {"check": Backend().check, "hasher": CHEAP},
         {"hash_of": lambda actor: None, "has_password": lambda actor: True},
+        {"hash_of": lambda actor: None, "version_of": lambda actor: 1},
+        {"check": Backend().check, "version_of": "users.version"},
     ],
 )  # fmt: skip
 def test_what_cannot_be_right_is_refused_at_construction(arguments: dict[str, Any]) -> None:

@@ -111,6 +111,15 @@ def test_this_step_and_the_one_before(face: str, offset: int, ahead: bool, passe
         assert checked.advance.data["last_step"] == STEP + offset
 
 
+@pytest.mark.requirement("T-03", "R-01")
+@pytest.mark.parametrize(("ahead", "points"), [(False, 2), (True, 3)])
+def test_a_try_costs_a_point_for_each_code_that_would_pass(ahead: bool, points: int) -> None:
+    """A wider window is easier to guess, so the budget of the year pays for it."""
+    bench = at_step(STEP, drift_ahead=ahead)
+    right = [offset for offset in range(-5, 6) if accepted(bench.check(None, code(STEP + offset)))]
+    assert TOTP(drift_ahead=ahead).points == points == len(right)
+
+
 @pytest.mark.requirement("T-03")
 @pytest.mark.parametrize(
     ("seconds", "passes"), [(-0.001, False), (0, True), (29.999, True), (30, True), (59.999999, True), (60, False)]

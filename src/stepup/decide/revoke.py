@@ -62,14 +62,13 @@ def revoke_grant(
     """End one grant, in all its forms; None where there is nothing left to end."""
     key, claimed = grant_key(grant_id), claim_key(f"grant:{grant_id}")
     spend = snapshot.get(key, Spend)
-    if spend is None or spend.revoked or snapshot.version(claimed):
+    if spend is None or spend.revoked:
         return None
     record = snapshot.records[key]
     assert record is not None  # it holds the Spend read above
-    puts = [
-        snapshot.put(key, replace(spend, revoked=True), expires_at=record.expires_at),
-        Record(claimed, Claim(now), 0, record.expires_at),
-    ]
+    puts = [snapshot.put(key, replace(spend, revoked=True), expires_at=record.expires_at)]
+    if not snapshot.version(claimed):  # one that was spent already ends what its proof still opens
+        puts.append(Record(claimed, Claim(now), 0, record.expires_at))
     for shelf in dict.fromkeys((shelf_key(session), shelf_key(None))):
         found = snapshot.get(shelf, Shelf)
         if found and any(one.id == grant_id for one in found.grants):

@@ -132,9 +132,12 @@ ROSTER_VALUE: Final = Roster(
             label=TEXT,
             usable=False,
             quarantined_until=SOON,
+            renewed=HASH[::-1],
+            changed=True,
         ),
     ),
-    seen=(Seen("password", HASH, SOON),),
+    seen=(Seen("password", HASH, SOON, changed=True),),
+    methods=("password", "email_code"),
 )
 FACTORS: Final = FactorSet(
     (
@@ -149,9 +152,10 @@ FACTORS: Final = FactorSet(
 )
 THROTTLE_VALUE: Final = Throttle(
     open=(OpenChallenge(HASH, CHALLENGE.id, SOON),),
+    starts=(NOW, 99),
     sends=(Send("payout.create", CHALLENGE.id, NOW),),
-    guesses=(Guess(CHALLENGE.id, ("totp",), NOW, 4),),
-    counts={"fac_1@device": Count(failures=9, total=99, last_at=NOW, locked_until=SOON), "fac_2": Count()},
+    guesses=(Guess(CHALLENGE.id, ("fac_1", "fac_2"), NOW, 4),),
+    counts={"fac_1\x1fdevice": Count(failures=9, total=99, last_at=NOW, locked_until=SOON), "fac_2": Count()},
 )
 
 SAMPLES: Final = (
