@@ -216,27 +216,37 @@ class Verifier(Protocol):
     It never counts, never locks and never stores: the engine does. Whatever it raises is a refusal and
     an event, never an allow. ``stepup.testing.VerifierContract`` proves one.
 
-    Attributes:
-        method: its name in policies and on the wire.
-        strength: the best it can reach.
-        amr: RFC 8176 values of its proofs.
-        phishing_resistant: whether a proof cannot be relayed by a look-alike site.
-        points: guess points a failed try costs per factor it is held against (0: not guessable).
-        prepares: whether ``begin`` must come before an answer.
     """
 
     @property
-    def method(self) -> str: ...
+    def method(self) -> str:
+        """Its name in policies and on the wire."""
+        ...
+
     @property
-    def strength(self) -> int: ...
+    def strength(self) -> int:
+        """The best it can reach."""
+        ...
+
     @property
-    def amr(self) -> tuple[str, ...]: ...
+    def amr(self) -> tuple[str, ...]:
+        """RFC 8176 values of its proofs."""
+        ...
+
     @property
-    def phishing_resistant(self) -> bool: ...
+    def phishing_resistant(self) -> bool:
+        """Whether a proof cannot be relayed by a look-alike site."""
+        ...
+
     @property
-    def points(self) -> int: ...
+    def points(self) -> int:
+        """Guess points a failed try costs per factor it is held against."""
+        ...
+
     @property
-    def prepares(self) -> bool: ...
+    def prepares(self) -> bool:
+        """Whether ``begin`` must come before an answer."""
+        ...
 
     def enrolled(self, actor: Actor, /) -> Sequence[Factor] | Stored:
         """The person's factors of this method, or ``STORED`` if the store keeps them."""
@@ -258,17 +268,34 @@ class AsyncVerifier(Protocol):
     """``Verifier`` with ``async def``; the attributes are the same."""
 
     @property
-    def method(self) -> str: ...
+    def method(self) -> str:
+        """Its name in policies and on the wire."""
+        ...
+
     @property
-    def strength(self) -> int: ...
+    def strength(self) -> int:
+        """The best it can reach."""
+        ...
+
     @property
-    def amr(self) -> tuple[str, ...]: ...
+    def amr(self) -> tuple[str, ...]:
+        """RFC 8176 values of its proofs."""
+        ...
+
     @property
-    def phishing_resistant(self) -> bool: ...
+    def phishing_resistant(self) -> bool:
+        """Whether a proof cannot be relayed by a look-alike site."""
+        ...
+
     @property
-    def points(self) -> int: ...
+    def points(self) -> int:
+        """Guess points a failed try costs per factor it is held against."""
+        ...
+
     @property
-    def prepares(self) -> bool: ...
+    def prepares(self) -> bool:
+        """Whether ``begin`` must come before an answer."""
+        ...
 
     async def enrolled(self, actor: Actor, /) -> Sequence[Factor] | Stored:
         """As ``Verifier.enrolled``."""
@@ -288,7 +315,9 @@ class Call(Protocol):
     awaitable result; in a worker thread (or awaited, if it is async) on the async face.
     """
 
-    async def __call__(self, function: Callable[..., T | Awaitable[T]], /, *args: object) -> T: ...
+    async def __call__(self, function: Callable[..., T | Awaitable[T]], /, *args: object) -> T:
+        """What *function* answers."""
+        ...
 
 
 @runtime_checkable
@@ -299,7 +328,9 @@ class Portable(Protocol):
     """
 
     @property
-    def hooks(self) -> Mapping[str, Callable[..., object]]: ...
+    def hooks(self) -> Mapping[str, Callable[..., object]]:
+        """Its functions, by the name of their argument."""
+        ...
 
     def bind(self, call: Call, /) -> AsyncVerifier:
         """The same verifier, calling its hooks through *call*."""

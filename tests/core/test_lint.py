@@ -159,7 +159,7 @@ def test_no_grant_can_outlive_the_ceiling() -> None:
     assert MAX_SESSION_WINDOW <= AAL2_CEILING
     with pytest.raises(ConfigurationError):
         Policy(grant_ttl=AAL3_CEILING + 1)
-    longest = [Action("report.read", "Read", risk=risk, policy=Policy(grant_ttl=MAX_GRANT_TTL)) for risk in (3,)]  # type: ignore[arg-type]
+    longest = [Action("report.read", "Read", risk=risk, policy=Policy(grant_ttl=MAX_GRANT_TTL)) for risk in (3,)]
     assert codes(*longest) == []
 
 

@@ -49,14 +49,14 @@ PARAMS: Mapping[str, object] = {"amount": "120.00 EUR"}
 both_faces = pytest.mark.parametrize("face", ["sync", "async"])
 
 ACTIONS = (
-    Action("org.delete", "Delete organization", risk=4),  # type: ignore[arg-type]  # an int is taken as well
-    Action("member.role", "Change role", risk=3),  # type: ignore[arg-type]
-    Action("member.remove", "Remove member", risk=2),  # type: ignore[arg-type]
-    Action("note.edit", "Edit note", risk=1),  # type: ignore[arg-type]
+    Action("org.delete", "Delete organization", risk=4),
+    Action("member.role", "Change role", risk=3),
+    Action("member.remove", "Remove member", risk=2),
+    Action("note.edit", "Edit note", risk=1),
     Action("batch.run", "Run batch", policy=Policy(uses=3)),
     Action("once.shelf", "Once, without a token", policy=Policy(uses=1)),
     Action("key.rotate", "Rotate key", policy=Policy(methods=all_of("password", "passkey"))),
-    Action("by.password", "By password", policy=Policy(methods="password")),  # type: ignore[arg-type]
+    Action("by.password", "By password", policy=Policy(methods="password")),
 )
 
 
@@ -336,11 +336,11 @@ def real_world(face: str = "sync", **settings: Any) -> World:
 
 
 REAL_ACTIONS = (
-    Action("org.delete", "Delete organization", risk=4),  # type: ignore[arg-type]
-    Action("member.role", "Change role", risk=3),  # type: ignore[arg-type]
-    Action("member.remove", "Remove member", risk=2),  # type: ignore[arg-type]
-    Action("by.any", "By anything", policy=Policy(methods="any")),  # type: ignore[arg-type]
-    Action("by.mail", "By mail", methods="email_code"),  # type: ignore[arg-type]
+    Action("org.delete", "Delete organization", risk=4),
+    Action("member.role", "Change role", risk=3),
+    Action("member.remove", "Remove member", risk=2),
+    Action("by.any", "By anything", policy=Policy(methods="any")),
+    Action("by.mail", "By mail", methods="email_code"),
     Action("by.both", "By both", policy=Policy(methods=all_of("password", "totp"))),
-    Action("crit.recovery", "Critical, recovery named", risk=4, methods=("totp", "recovery_code")),  # type: ignore[arg-type]
+    Action("crit.recovery", "Critical, recovery named", risk=4, methods=("totp", "recovery_code")),
 )

@@ -385,7 +385,7 @@ MISUSE: dict[str, dict[str, Any]] = {
     "the same secret twice": {"secret": [SECRET, SECRET]},
     "two actions of one id": {"actions": [Action("x", "X"), Action("x", "Y")]},
     "not an action": {"actions": ["x"]},
-    "an unknown method": {"actions": [Action("x", "X", methods="retina")]},  # type: ignore[arg-type]
+    "an unknown method": {"actions": [Action("x", "X", methods="retina")]},
     "an unknown policy": {"actions": [Action("x", "X", policy="strict")]},
     "not a policy": {"policies": {1: {"methods": "any"}}},
     "an unknown level": {"policies": {9: Policy()}},

@@ -324,7 +324,7 @@ class _Directory:
         return world(face=face, verifiers=verifiers, outbox=outbox, actions=(*REAL_ACTIONS[:-1], CHANGE))
 
 
-CHANGE = Action("account.change", "Change sign-in", policy=Policy(methods="any"))  # type: ignore[arg-type]
+CHANGE = Action("account.change", "Change sign-in", policy=Policy(methods="any"))
 
 
 @both_faces
@@ -485,7 +485,7 @@ def _guess(here: World, action: str, name: str, who: Context = CONTEXT, times: i
 @pytest.mark.requirement("R-01", "R-02")
 def test_a_hundred_failures_disable_a_factor() -> None:
     """Spread over days, then the right answer: refused. The other method still works; unlocking brings it back."""
-    actions = (Action("k", "K", methods="passkey"), Action("p", "P", methods="password"))  # type: ignore[arg-type]
+    actions = (Action("k", "K", methods="passkey"), Action("p", "P", methods="password"))
     here = world(actions=actions)
     assert _guess(here, "k", "passkey", times=105) == 100
     refused = outcome(lambda: here.start("k"))
@@ -502,7 +502,7 @@ def test_a_hundred_failures_disable_a_factor() -> None:
 @pytest.mark.requirement("R-02")
 def test_success_forgives_only_the_factor_that_succeeded() -> None:
     """Four wrong touches stay four, whatever the password does; a right touch forgives them."""
-    actions = (Action("k", "K", methods="passkey"), Action("p", "P", methods="password"))  # type: ignore[arg-type]
+    actions = (Action("k", "K", methods="passkey"), Action("p", "P", methods="password"))
     here = world(actions=actions)
 
     def wrong(times: int) -> None:
@@ -521,7 +521,7 @@ def test_success_forgives_only_the_factor_that_succeeded() -> None:
 @pytest.mark.requirement("R-03")
 def test_the_wait_grows() -> None:
     """5, 15, 30, 60, 120 seconds after the fifth failure and on, then 15 minutes, doubling to an hour."""
-    here = world(actions=(Action("k", "K", methods="passkey"),))  # type: ignore[arg-type]
+    here = world(actions=(Action("k", "K", methods="passkey"),))
     waits = []
     for _ in range(13):
         challenge = here.start("k")
@@ -538,7 +538,7 @@ def test_the_wait_grows() -> None:
 @pytest.mark.requirement("R-04", "R-05")
 def test_counters_follow_the_person_and_not_the_network() -> None:
     """A new address for every guess changes nothing; a trusted device is not locked out by a guesser elsewhere."""
-    here = world(actions=(Action("k", "K", methods="passkey"),))  # type: ignore[arg-type]
+    here = world(actions=(Action("k", "K", methods="passkey"),))
     seen = 0
     for n in range(50):
         who = context(f"sess_{n}", device=f"fp_{n}", ip=f"198.51.100.{n}")
@@ -604,7 +604,7 @@ def test_success_forgives_only_the_guesses_of_its_own_challenge() -> None:
 @both_faces
 def test_unlocking_is_guarded_and_never_for_oneself(face: str) -> None:
     """Support proves itself for this person; without that, or for oneself, nothing is unlocked."""
-    here = world(face=face, actions=(Action("k", "K", methods="passkey"),))  # type: ignore[arg-type]
+    here = world(face=face, actions=(Action("k", "K", methods="passkey"),))
     _guess(here, "k", "passkey", times=5, pause=0)
     support = context("sess_s", actor=Actor("usr_support"))
 
@@ -641,7 +641,7 @@ def test_unlocking_somebody_of_another_tenant_needs_a_proof_for_them() -> None:
 @pytest.mark.requirement("G-14", "R-04")
 def test_two_tenants_share_nothing() -> None:
     """Same id: separate counters, challenges, grants, factors and events."""
-    here = world(actions=(Action("k", "K", methods="passkey"),))  # type: ignore[arg-type]
+    here = world(actions=(Action("k", "K", methods="passkey"),))
     acme, zenith = (context(actor=replace(ACTOR, tenant=name)) for name in ("acme", "zenith"))
     _guess(here, "k", "passkey", acme, times=5, pause=0)
     assert isinstance(outcome(lambda: here.start("k", acme)), Denied)

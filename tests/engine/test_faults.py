@@ -242,6 +242,79 @@ def _answer(here: World, challenge: Challenge) -> object:
     return here.gate.verify(challenge.id, "passkey", "wrong", CONTEXT)
 
 
+class Interposing(Counting):
+    """Lets somebody else in just before the call numbered ``at``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.act: Callable[[], object] | None = None
+        self.at = 0
+
+    def _turn(self) -> None:
+        if self.act is not None:
+            if self.at == 0:
+                act, self.act = self.act, None
+                act()
+            self.at -= 1
+
+    def load(self, partition: Partition, keys: Sequence[Key]) -> Sequence[Record | None]:
+        self._turn()
+        return super().load(partition, keys)
+
+    def apply(self, partition: Partition, changes: Changes) -> Applied | Lost:
+        self._turn()
+        return super().apply(partition, changes)
+
+
+def _forget_writes(here: World) -> None:
+    """What a restore does: the fence has another version from now on."""
+    fence = here.store.inner._fence
+    here.store.inner._fence = replace(fence, version=fence.version + 1)
+
+
+ACTS: dict[str, Callable[[World, Any], object]] = {
+    "everything revoked": lambda here, made: here.gate.revoke(CONTEXT, everything=True),
+    "signed out": lambda here, made: here.gate.revoke(CONTEXT, session=True),
+    "rotated": lambda here, made: here.gate.rotated(CONTEXT, "sess_elsewhere"),
+    "forgotten": lambda here, made: here.gate.forget(ACTOR),
+    "restored": lambda here, made: _forget_writes(here),
+}
+
+
+@pytest.mark.parametrize("act", ACTS)
+@pytest.mark.parametrize("name", ["verify", "verify and rotate", *sorted(REDEEMS - {"shelf", "shelf once"})])
+@pytest.mark.requirement("X-05", "G-02", "Y-11")
+def test_nothing_passes_once_the_end_has_been_committed(name: str, act: str) -> None:
+    """Signing out, revoking, rotating, forgetting or a restore, just before each store call of the flow: refused."""
+    for at in range(_calls(name)):
+        store = Interposing()
+        here = world(store=store)
+        made = FLOWS[name].before(here)
+        store.act, store.at = (lambda: ACTS[act](here, made)), at  # noqa: B023
+        found = outcome(lambda: FLOWS[name].run(here, made))  # noqa: B023
+
+        assert store.act is None
+        assert isinstance(found, StepUpError | Rejected), f"{act} before call {at} of {name}: {found!r}"
+        assert here.gate.grants(CONTEXT) == ()
+
+
+@pytest.mark.requirement("X-05")
+def test_a_challenge_that_is_closed_meanwhile_is_not_verified() -> None:
+    """Cancelled, or superseded, just before each store call of an answer: rejected."""
+    acts: tuple[Callable[[World, Challenge], object], ...] = (
+        lambda here, made: here.gate.cancel(made.id, CONTEXT),
+        lambda here, made: here.start("member.role"),
+    )
+    for act in acts:
+        for at in range(4):
+            store = Interposing()
+            here = world(store=store)
+            made = here.start("member.role")
+            store.act, store.at = (lambda: act(here, made)), at  # noqa: B023
+            assert not _verify(here, made), at
+            assert here.gate.grants(CONTEXT) == ()
+
+
 @pytest.mark.requirement("Y-02", "S-03")
 @pytest.mark.parametrize("action", ["org.delete", "batch.run", "once.shelf"])
 def test_a_lost_reply_is_a_use_gone(action: str) -> None:

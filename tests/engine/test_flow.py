@@ -497,7 +497,7 @@ def test_a_step_up_freshens_the_session_at_levels_1_and_2_only() -> None:
 
 def test_a_step_up_never_opens_level_3_even_with_a_session_window() -> None:
     """A level-3 policy with a window accepts a recent login, never an earlier step-up for something else."""
-    policy = Policy(methods="any", session_window=600)  # type: ignore[arg-type]
+    policy = Policy(methods="any", session_window=600)
     here = world(actions=(Action("x", "X", policy=policy), Action("y", "Y", risk=Risk.LOW)))
     stale = context(age=86400)
     here.prove("y", stale)
@@ -530,7 +530,7 @@ def test_session_freshness_follows_the_table() -> None:
 
 def test_a_session_must_have_been_opened_with_the_methods_asked_for() -> None:
     """Where methods are named, a fresh login by something else is not enough (A-04)."""
-    policy = Policy(methods="passkey", session_window=300)  # type: ignore[arg-type]
+    policy = Policy(methods="passkey", session_window=300)
     here = world(actions=(Action("x", "X", risk=Risk.MEDIUM, policy=policy),))
     at = here.now - timedelta(seconds=10)
 
@@ -582,7 +582,7 @@ def test_a_group_is_a_sudo_mode_up_to_level_3() -> None:
 def test_a_group_asks_each_action_for_its_own_strength() -> None:
     """A password grant of the group opens no action of it that asks for the strongest."""
     actions = (
-        Action("weak", "Weak", group="sudo", methods="password"),  # type: ignore[arg-type]
+        Action("weak", "Weak", group="sudo", methods="password"),
         Action("strong", "Strong", group="sudo"),
     )
     here = world(actions=actions)
@@ -596,7 +596,7 @@ def test_a_group_asks_each_action_for_its_own_strength() -> None:
 def test_a_weaker_grant_does_not_hide_a_stronger_one() -> None:
     """A proof for something small of the group does not lock again what was proved before."""
     actions = (
-        Action("weak", "Weak", group="sudo", methods="password"),  # type: ignore[arg-type]
+        Action("weak", "Weak", group="sudo", methods="password"),
         Action("strong", "Strong", group="sudo"),
     )
     here = world(actions=actions)
@@ -697,7 +697,7 @@ def test_a_risky_session_is_blocked_at_every_step(face: str, answer: Any, passes
 def test_risk_can_narrow_the_methods_and_never_widen_them() -> None:
     """What the assessor leaves is what can be proved, and what counts at the redeem."""
     left: dict[str, frozenset[str] | None] = {"now": None}
-    actions = (Action("x", "X", methods=("passkey", "password")), Action("y", "Y", methods="password"))  # type: ignore[arg-type]
+    actions = (Action("x", "X", methods=("passkey", "password")), Action("y", "Y", methods="password"))
     here = world(actions=actions, risk=lambda who, action: RiskAssessment(methods=left["now"]))
     token = here.prove("x", method="password", answer="pw").token
     half = here.start("x", resource=Resource("organization", "half"))
@@ -930,8 +930,12 @@ def test_a_revoked_grant_is_not_learnt_again(action: str) -> None:
     token = here.prove(action).token
     assert here.allows(action, token=token, request_id="req_1")
     here.gate.revoke(CONTEXT, everything=True)
-
     assert not here.allows(action, token=token, request_id="req_1")
+
+    done = here.prove(action)
+    assert here.allows(action, token=done.token, request_id="req_2")
+    here.gate.revoke(CONTEXT, grant=done.grant.id)
+    assert not here.allows(action, token=done.token, request_id="req_2")
 
 
 @pytest.mark.requirement("C-05")
@@ -962,7 +966,7 @@ def test_a_request_id_does_not_carry_over_to_another_request(what: str) -> None:
 def _two(old: Policy, new: Policy) -> tuple[World, World]:
     """Two processes over one store, before and after a change of one policy; "same" stays as it is."""
     store = Counting()
-    same = Action("same", "Same", policy=Policy(methods="password"))  # type: ignore[arg-type]
+    same = Action("same", "Same", policy=Policy(methods="password"))
     before = world(actions=(Action("x", "X", policy=old), same), store=store)
     after = world(actions=(Action("x", "X", policy=new), same), store=store, clock=before.clock)
     return before, after
@@ -975,7 +979,7 @@ BOTH = any_of("password", "passkey")
 @pytest.mark.parametrize(
     ("tightened", "advance"),
     [
-        (Policy(methods="passkey"), 0),  # type: ignore[arg-type]
+        (Policy(methods="passkey"), 0),
         (Policy(methods=all_of("password", "passkey")), 0),
         (Policy(methods=BOTH, min_strength=0, uses=1), 0),
         (Policy(methods=BOTH, grant_ttl=60), 60),
@@ -999,7 +1003,7 @@ def test_a_tightened_policy_applies_to_grants_already_out(tightened: Policy, adv
 @pytest.mark.requirement("G-03")
 def test_a_rolling_deploy_breaks_nothing_that_did_not_change() -> None:
     """Grants of both processes pass in both, where the change did not touch them or loosened the rules."""
-    before, after = _two(Policy(methods="passkey"), Policy(methods=BOTH))  # type: ignore[arg-type]
+    before, after = _two(Policy(methods="passkey"), Policy(methods=BOTH))
     for minting, using in ((before, after), (after, before)):
         same = minting.prove("same", method="password", answer="pw").token
         assert using.allows("same", token=same)
@@ -1013,7 +1017,7 @@ def test_a_rolling_deploy_breaks_nothing_that_did_not_change() -> None:
 
 def test_a_challenge_opened_before_a_change_is_concluded_under_the_new_rules() -> None:
     """A right password for a challenge of yesterday's rules is refused by today's, and the other way round."""
-    before, after = _two(Policy(methods=BOTH), Policy(methods="passkey"))  # type: ignore[arg-type]
+    before, after = _two(Policy(methods=BOTH), Policy(methods="passkey"))
     challenge = before.start("x")
 
     refused = after.gate.verify(challenge.id, "password", "pw", CONTEXT)

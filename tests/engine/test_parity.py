@@ -249,7 +249,7 @@ def test_blocking_work_stays_off_the_event_loop() -> None:
     hasher = Hasher(time_cost=1, memory_cost=8, parallelism=1)
     kept = hasher.hash(PASSWORD)
     gate = AsyncStepUp(
-        actions=(Action("x", "X", policy=Policy(methods=("password", "custom", "email_code"))),),  # type: ignore[arg-type]
+        actions=(Action("x", "X", policy=Policy(methods=("password", "custom", "email_code"))),),
         verifiers=[
             Password(hash_of=_thread_of(seen, "hash_of", kept), hasher=hasher),
             Custom("custom", answer="yes"),

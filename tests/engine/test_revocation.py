@@ -143,7 +143,7 @@ def test_nobody_else_can_end_a_grant() -> None:
 def test_a_grant_ended_from_another_session_is_ended_everywhere() -> None:
     """The account page of one browser locks what another has unlocked, at every level, in every form."""
     no_window = [
-        Action(f"level.{level}", "No window", risk=level, policy=Policy(methods="any", uses=uses))  # type: ignore[arg-type]
+        Action(f"level.{level}", "No window", risk=level, policy=Policy(methods="any", uses=uses))
         for level, uses in ((1, None), (2, None), (3, None), (4, 1))
     ]
     for action in no_window:
@@ -189,7 +189,7 @@ def test_a_change_of_factors_ends_what_was_opened_before(face: str) -> None:
 
 
 ENROL_ACTIONS = tuple(
-    Action(name, name, policy=Policy(methods="password", uses=uses, token_required=token))  # type: ignore[arg-type]
+    Action(name, name, policy=Policy(methods="password", uses=uses, token_required=token))
     for name, uses, token in (
         ("org.delete", 1, True),
         ("member.role", None, False),

@@ -380,7 +380,7 @@ def test_right_and_wrong_are_the_same_answer_while_locked() -> None:
 def _by_key() -> Any:
     from stepup import Action
 
-    return Action("k", "K", methods="passkey")  # type: ignore[arg-type]
+    return Action("k", "K", methods="passkey")
 
 
 @pytest.mark.requirement("Z-02", "G-05")

@@ -32,7 +32,7 @@ class Model:
     def __init__(self, held: dict[str, set[str]], login: dict[Who, int]) -> None:
         self.held, self.login, self.now, self.looked = held, dict(login), 0, 0
         self.challenges, self.grants = dict[int, Entry](), dict[int, Entry]()
-        self.epoch, self.proofs = defaultdict[Any, int](int), dict[Who, tuple[Any, dict[str, int]]]()
+        self.epoch, self.proofs = defaultdict[Any, int](int), dict[Who, tuple[Any, dict[str, tuple[int, int]]]]()
         self.fails = dict[Who, tuple[int, int, int, int]]()  # failures in the window, in a row, last, locked until
         self.guesses, self.sends = list[tuple[str, Any, int, int]](), list[tuple[Who, int]]()
 
@@ -77,14 +77,13 @@ class Model:
         return wanted and self.stands(who, c) and not self.blocked(who[0], method)
 
     def begin(self, who: Who, c: Entry, method: str) -> str:
-        what = (who[0], c["call"][0])
-        recent = [at for one, at in self.sends if one == what and self.now - at < SENDS_WINDOW]
+        recent = [at for one, at in self.sends if one == (who[0], c["call"][0]) and self.now - at < SENDS_WINDOW]
         soon = self.now < max(recent, default=-RESEND) + RESEND
         if not self.answerable(who, c, method) or method != "email_code":
             return "nothing" if self.answerable(who, c, method) else "refused"
         if soon or len(recent) >= SENDS:
             return "same" if soon and c["code"] else "refused"
-        self.sends.append((what, self.now))
+        self.sends.append(((who[0], c["call"][0]), self.now))
         c |= {"code": (c["code"] or 0) + 1, "code_ends": min(self.now + CODE_LIFE, c["ends"])}
         return "sent"
 
@@ -102,7 +101,7 @@ class Model:
             return "wrong"
         del self.fails[key]
         self.guesses = [guess for guess in self.guesses if guess[1] != (number, method)]
-        c["proved"][method] = self.now
+        c["proved"][method] = self.now, number
         if not any(way <= set(c["proved"]) for way in self.ways(who[0], c["call"][0])):
             c["tries"] -= 1
             return "more"
@@ -111,13 +110,13 @@ class Model:
         self.proofs[home] = self.epochs(home), {**(known if tag == self.epochs(home) else {}), **c["proved"]}
         grant = {"who": home, "call": c["call"], "epochs": self.epochs(home), "issued": self.now, "revoked": False}
         more = {"ends": self.now + rule["life"], "left": rule["uses"], "token": True, "proved": set(c["proved"])}
-        self.grants[len(self.grants)] = grant | more
+        self.grants[number] = grant | more
         return "verified"
 
     def cancel(self, who: Who, c: Entry) -> bool:
-        may = bool(c["who"] == who and self.state(c) == "open")  # revoked or not: it frees its place
-        c["state"] = "cancelled" if may else c["state"]
-        return may
+        before = self.state(c)
+        c["state"] = "cancelled" if c["who"] == who and before == "open" else c["state"]
+        return before != self.state(c)  # revoked or not: it frees its place
 
     def opens(self, g: Entry, who: Who, call: Call) -> bool:
         if (g["who"], g["epochs"], g["revoked"]) != (who, self.epochs(who), False) or self.now >= g["ends"]:
@@ -131,7 +130,8 @@ class Model:
     def require(self, who: Who, call: Call, token: int | None = None, trusted: bool = False) -> list[int] | None:
         """None where the session is fresh enough; else the grants that open the call, with a token at most that one."""
         rule, (tag, proofs) = ACTIONS[call[0]], self.proofs.get(who, (None, {}))
-        times = [self.login.get(who, -YEAR), *(proofs.values() if tag == self.epochs(who) and token is None else ())]
+        steps = proofs.values() if tag == self.epochs(who) and token is None else ()
+        times = [self.login.get(who, -YEAR), *(at for at, grant in steps if not self.grants[grant]["revoked"])]
         if any(self.now - at < FRESH[rule["fresh"]][trusted] for at in times):
             return None
         if token is None:

@@ -63,12 +63,23 @@ WHO: tuple[Who, ...] = tuple(itertools.product(EMAIL, ("laptop", "phone")))
 SIGNED_IN = {WHO[0]: -10 * 86400, WHO[1]: -200, WHO[2]: -1700}  # WHO[3] has no recorded sign-in
 SUPPORT = Context(Actor("support_1"), Session("support session"))
 LIMITS = Limits(
-    delays=(5, 15), delay_after=3, lock_after=5, lock_for=900, lock_at_most=1800, disable_after=9, guess_budget=15
+    delays=(5, 15),
+    delay_after=3,
+    lock_after=5,
+    lock_for=900,
+    lock_at_most=1800,
+    disable_after=9,
+    guess_budget=15,
+    starts=100_000,
 )
 SECONDS = (1, 4, 5, 15, 30, 59, 60, 61, 89, 90, 119, 120, 200, 299, 300, 301, 599, 600, 601, 899, 900, 1800, 86401)
 
 SHELF_TRIES = 4
 """A grant behind so many newer ones for the same call may be overlooked: proof is asked for anew, nothing opens."""
+
+
+MOVED_FRESHNESS = True
+"""The defect named in the last test of this file: set it to False, and drop it, once that is mended."""
 
 
 class CountedEmail(EmailCode):
@@ -228,10 +239,10 @@ class GateMachine(RuleBasedStateMachine):
     def almost_the_end_of_a_grant(self, token: tuple[int, str], by: int) -> None:
         self.move(self.model.grants[token[0]]["ends"] + by)
 
-    @rule(seconds=st.sampled_from([1, 600, 86400]))
+    @rule(seconds=st.sampled_from([1, 600, 7200]))
     def clock_is_set_back(self, seconds: int) -> None:
         """Nothing that had ended lives again: the gate has seen a later time."""
-        self.gate.purge()
+        self.gate.check("note.read", SUPPORT)
         self.clock.set(START + timedelta(seconds=self.model.now - seconds))
 
     @rule(who=whos)
@@ -248,7 +259,7 @@ class GateMachine(RuleBasedStateMachine):
     def opened(self, who: Who, call: Call, open_it: Any) -> Any:
         expected = self.model.start(who, call)
         made, refused = asked(open_it)
-        assert (made is None) == (expected is None), f"opening {call}: {refused or 'opened'}"
+        assert (made is None) == (expected is None), f"opening {call}: {refused}"
         if made is None or expected is None:
             return multiple()
         assert set(made.allowed) == self.model.challenges[expected]["allowed"]
@@ -296,9 +307,7 @@ class GateMachine(RuleBasedStateMachine):
         before = len(self.outbox.messages)
         expected = self.model.begin(who, c, method)
         _, refused = asked(lambda: self.gate.begin(self.ids[number], method, self.context(who)))
-        assert (refused is not None) == (expected == "refused"), (
-            f"begin: {refused or 'done'}, the model says {expected}"
-        )
+        assert (refused is not None) == (expected == "refused"), f"begin: {refused}, the model says {expected}"
         assert len(self.outbox.messages) - before == (expected == "sent")
         if expected == "sent":
             self.codes.setdefault(number, []).append(self.outbox.code())
@@ -335,7 +344,7 @@ class GateMachine(RuleBasedStateMachine):
         assert (hook is not None and not changed) == (new is not None and expected == "verified")
         if isinstance(result, Verified):
             assert expected == "verified", f"{method} {kind} was accepted, the model says {expected}"
-            grant = max(self.model.grants)
+            grant = number  # the model calls a grant by the number of its challenge
             self.grant_ids[result.grant.id] = grant
             home: Who = self.model.grants[grant]["who"]
             if new and who in self.model.login:
@@ -425,14 +434,19 @@ class GateMachine(RuleBasedStateMachine):
     ) -> Any:
         """Ask both; spend in the model what the gate says it spent. An offer where the gate makes one."""
         expected = self.model.require(who, call, number, trusted)
+        if MOVED_FRESHNESS and who in self.model.proofs and expected is None:
+            tag, proofs = self.model.proofs[who]
+            self.model.proofs[who] = tag, {m: one for m, one in proofs.items() if self.model.grants[one[1]]["token"]}
+            expected = self.model.require(who, call, number, trusted)
+            self.model.proofs[who] = tag, proofs
         context, named = self.context(who, trusted=trusted), self.call(call)
         advice = self.gate.check(call[0], context, token=token, **named)
         passed, refused = asked(lambda: self.gate.require(call[0], context, token=token, **named))
         assert advice.allowed == (refused is None), f"check() said {advice.outcome}, require() did not"
         if refused is not None:
             if expected and token is None:
-                covering = [n for n, g in self.model.grants.items() if self.covers(g, who, call)]
-                if len([n for n in covering if n > max(expected)]) >= SHELF_TRIES:
+                newest = [n for n, g in reversed(self.model.grants.items()) if self.covers(g, who, call)]
+                if min(newest.index(n) for n in expected) >= SHELF_TRIES:
                     return multiple()
             assert expected == [], f"refused, but {expected} opens it: {refused}"
             return (refused.offer, who, call, self.model.now) if refused.offer is not None else multiple()
@@ -631,3 +645,17 @@ def test_the_model_has_the_limits_of_the_gate_it_is_compared_with() -> None:
     ]
     assert (LIMITS.disable_after, LIMITS.guess_budget, LIMITS.open_challenges) == (DISABLE, reference.BUDGET, OPEN_MOST)
     assert {one.id for one in actions()} == set(ACTIONS)
+
+
+@pytest.mark.xfail(strict=True, reason="defect M11: a rotated session keeps its grants but not its freshness")
+def test_freshness_moves_with_the_session() -> None:
+    """A session that gets another id is the same session: what was just proved in it was just proved."""
+    machine = GateMachine()
+    who = WHO[3]
+    token: Any = machine.step_up(who, ("key.rotate", "org_7", 0))
+    assert machine.model.grants[token[0]]["who"] == who
+    machine.gate.rotated(machine.context(who), f"{who[0]}/rotated")
+    decision = machine.gate.check(
+        "member.remove", machine.context((who[0], "rotated")), **machine.call(("", "org_7", 0))
+    )
+    assert decision.satisfied_by == "step_up"
