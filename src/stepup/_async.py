@@ -341,7 +341,7 @@ class AsyncStepUp:
         """
         await upkeep.forget(self.core, actor)
 
-    async def events(self, actor: Actor, *, after: str | None = None, limit: int = 50) -> Page:
+    async def events(self, actor: Actor, *, after: str | None = None, limit: int = 50) -> Page[Event]:
         """The person's audit events, newest first; ``Page.after`` continues."""
         return await upkeep.events(self.core, actor, after, limit)
 

@@ -22,6 +22,7 @@ from .challenge import Challenge
 from .changes import Applied, Changes, Key, Lost, Page, Partition, Record
 from .context import Actor, Context, RiskAssessment
 from .errors import ConfigurationError, WrongColour
+from .event import Event
 from .factor import Factor
 from .ports import (
     AsyncRiskAssessor,
@@ -188,11 +189,11 @@ class InlineStore:
         """As ``Store.apply``."""
         return self._inner.apply(partition, changes)
 
-    async def list(self, tag: str, *, after: str | None, limit: int) -> Page:
+    async def list(self, tag: str, *, after: str | None, limit: int) -> Page[Record]:
         """As ``Store.list``."""
         return self._inner.list(tag, after=after, limit=limit)
 
-    async def events(self, partition: Partition, *, after: str | None, limit: int) -> Page:
+    async def events(self, partition: Partition, *, after: str | None, limit: int) -> Page[Event]:
         """As ``Store.events``."""
         return self._inner.events(partition, after=after, limit=limit)
 

@@ -339,7 +339,7 @@ class StepUp:
         """
         bridge.run_sync(upkeep.forget(self.core, actor))
 
-    def events(self, actor: Actor, *, after: str | None = None, limit: int = 50) -> Page:
+    def events(self, actor: Actor, *, after: str | None = None, limit: int = 50) -> Page[Event]:
         """The person's audit events, newest first; ``Page.after`` continues."""
         return bridge.run_sync(upkeep.events(self.core, actor, after, limit))
 

@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple, TypeVar, final
+from typing import Final, Generic, NamedTuple, TypeVar, final
 
 from .challenge import Challenge
 from .errors import ContractBroken
@@ -166,10 +166,10 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """Part of a listing. ``after`` continues it; None at the end."""
+class Page(Generic[V]):
+    """Part of a listing, of records or of events. ``after`` continues it; None at the end."""
 
-    items: tuple[Record | Event, ...] = ()
+    items: tuple[V, ...] = ()
     after: str | None = None
 
 

@@ -182,12 +182,13 @@ class Roster:
         made = replace(self, seen=tuple(seen.values()), methods=tuple(dict.fromkeys((*self.methods, *methods))))
         return self if made == self else made
 
-    def trusting(self, factor_id: str, fingerprint: str | None, until: datetime | None = None) -> Roster:
+    def trusting(self, factor_id: str, fingerprint: str | None, now: datetime, until: datetime | None = None) -> Roster:
         """Remember a change that was made under a step-up: no quarantine, or one until *until*."""
         kept = tuple(one for one in self.seen if one.factor_id != factor_id)
         before = next((one for one in self.seen if one.factor_id == factor_id), None)
-        new = before is None or (before.quarantined_until is not None and not before.changed)
-        changed = until is not None and not new  # what is new stays new
+        waits = before is not None and before.quarantined_until is not None and now < before.quarantined_until
+        new = before is None or (waits and not before.changed)
+        changed = until is not None and not new  # what is new stays new, until it has waited
         return replace(self, seen=(*kept, Seen(factor_id, fingerprint, until, changed)))
 
     def apply_quarantine(self, factors: Iterable[Factor]) -> tuple[Factor, ...]:

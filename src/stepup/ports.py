@@ -32,6 +32,7 @@ from .ceremony import Verdict as Verdict
 from .challenge import Challenge
 from .changes import Applied, Changes, Key, Lost, Page, Partition, Record
 from .context import Actor, Context, RiskAssessment
+from .event import Event
 from .factor import Factor
 
 T = TypeVar("T")
@@ -87,14 +88,14 @@ class Store(Protocol):
         """
         ...
 
-    def list(self, tag: str, *, after: str | None, limit: int) -> Page:
+    def list(self, tag: str, *, after: str | None, limit: int) -> Page[Record]:
         """Records that carry *tag*, of all partitions, in a stable order; ``Page.after`` continues.
 
         May lag behind ``apply``; decisions never rest on it.
         """
         ...
 
-    def events(self, partition: Partition, *, after: str | None, limit: int) -> Page:
+    def events(self, partition: Partition, *, after: str | None, limit: int) -> Page[Event]:
         """The partition's events, newest first; ``Page.after`` continues."""
         ...
 
@@ -118,11 +119,11 @@ class AsyncStore(Protocol):
         """As ``Store.apply``."""
         ...
 
-    async def list(self, tag: str, *, after: str | None, limit: int) -> Page:
+    async def list(self, tag: str, *, after: str | None, limit: int) -> Page[Record]:
         """As ``Store.list``."""
         ...
 
-    async def events(self, partition: Partition, *, after: str | None, limit: int) -> Page:
+    async def events(self, partition: Partition, *, after: str | None, limit: int) -> Page[Event]:
         """As ``Store.events``."""
         ...
 
@@ -311,8 +312,10 @@ class AsyncVerifier(Protocol):
 
 
 class Call(Protocol):
-    """Calls a function of either colour from a coroutine: in place on the sync face, which refuses an
-    awaitable result; in a worker thread (or awaited, if it is async) on the async face.
+    """Calls a function of either colour from a coroutine.
+
+    In place on the sync face, which refuses an awaitable result; in a worker thread (or awaited, if it is
+    async) on the async face.
     """
 
     async def __call__(self, function: Callable[..., T | Awaitable[T]], /, *args: object) -> T:

@@ -200,8 +200,8 @@ def test_a_change_under_a_step_up_is_trusted() -> None:
     address = Factor("email", "email_code", fingerprint="address")
     roster = watching(PASSWORD, address)
 
-    trusted = roster.trusting("password", "hash two")
-    waiting = roster.trusting("password", "hash two", NOW + DAY)
+    trusted = roster.trusting("password", "hash two", NOW)
+    waiting = roster.trusting("password", "hash two", NOW, NOW + DAY)
 
     assert trusted.observing([CHANGED], ["password"], NOW) is trusted
     assert trusted.apply_quarantine([CHANGED]) == (CHANGED,)
@@ -218,10 +218,19 @@ def test_trusting_what_is_new_does_not_make_it_count() -> None:
     changed = Roster((), (Seen("password", "hash one", NOW + DAY, changed=True),), ("password",))
 
     for roster, as_changed in ((unseen, False), (new, False), (changed, True)):
-        assert roster.trusting("password", "hash two", NOW + DAY).seen == (
+        assert roster.trusting("password", "hash two", NOW, NOW + DAY).seen == (
             Seen("password", "hash two", NOW + DAY, as_changed),
         )
-        assert roster.trusting("password", "hash two").seen == (Seen("password", "hash two"),)
+        assert roster.trusting("password", "hash two", NOW).seen == (Seen("password", "hash two"),)
+
+
+def test_what_was_new_once_has_become_one_of_the_persons_own() -> None:
+    """A factor whose wait is over changes like any other: under too weak a proof it still counts as enrolled."""
+    waited = Roster((), (Seen("password", "hash one", NOW),), ("password",))
+
+    changed = waited.trusting("password", "hash two", NOW, NOW + DAY)
+
+    assert changed.seen == (Seen("password", "hash two", NOW + DAY, changed=True),)
 
 
 def test_the_rosters_quarantine_replaces_the_factors_own() -> None:

@@ -112,11 +112,11 @@ class Counting:
             self.batches.append(changes)
         return self.inner.apply(partition, changes)
 
-    def list(self, tag: str, *, after: str | None, limit: int) -> Page:
+    def list(self, tag: str, *, after: str | None, limit: int) -> Page[Record]:
         self._note("list")
         return self.inner.list(tag, after=after, limit=limit)
 
-    def events(self, partition: Partition, *, after: str | None, limit: int) -> Page:
+    def events(self, partition: Partition, *, after: str | None, limit: int) -> Page[Event]:
         self._note("events")
         return self.inner.events(partition, after=after, limit=limit)
 
@@ -144,11 +144,11 @@ class Asynced:
     async def apply(self, partition: Partition, changes: Changes) -> Applied | Lost:
         return cast("Applied | Lost", self.inner.apply(partition, changes))
 
-    async def list(self, tag: str, *, after: str | None, limit: int) -> Page:
-        return cast(Page, self.inner.list(tag, after=after, limit=limit))
+    async def list(self, tag: str, *, after: str | None, limit: int) -> Page[Record]:
+        return cast("Page[Record]", self.inner.list(tag, after=after, limit=limit))
 
-    async def events(self, partition: Partition, *, after: str | None, limit: int) -> Page:
-        return cast(Page, self.inner.events(partition, after=after, limit=limit))
+    async def events(self, partition: Partition, *, after: str | None, limit: int) -> Page[Event]:
+        return cast("Page[Event]", self.inner.events(partition, after=after, limit=limit))
 
     async def purge(self, before: datetime, *, limit: int = 1000) -> int:
         return cast(int, self.inner.purge(before, limit=limit))

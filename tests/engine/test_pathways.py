@@ -10,7 +10,7 @@ import pytest
 from engine_bench import CONTEXT, PASSWORD, REAL_ACTIONS, Counting, enrolled_totp, real_world, recovery_codes, world
 
 import stepup.verifiers
-from stepup import Action, MoreNeeded, Policy, StoreUnavailable, Verified, all_of
+from stepup import Action, MoreNeeded, Policy, Rejected, StoreUnavailable, Verified, all_of
 from stepup._engine.core import TRIES
 from stepup.changes import Applied, Changes, Lost, Partition
 from stepup.errors import StoreBusy
@@ -52,8 +52,10 @@ def test_every_method_of_a_gate_is_counted_and_recorded_alike() -> None:
     for method in challenge.allowed:
         if method == "email_code":
             gate.begin(challenge.id, method, CONTEXT)
-        left.append(gate.verify(challenge.id, method, "000000", CONTEXT).attempts_left)
-    tried = [event.method for event in gate.events(CONTEXT.actor).items if event.type == "attempt"]
+        found = gate.verify(challenge.id, method, "000000", CONTEXT)
+        assert isinstance(found, Rejected)
+        left.append(found.attempts_left)
+    tried = [event.method or "" for event in gate.events(CONTEXT.actor).items if event.type == "attempt"]
 
     assert left == [4, 3, 2]
     assert sorted(tried) == sorted(challenge.allowed)

@@ -227,7 +227,7 @@ def compare(gate: StepUp, base: Situation, worse: Situation, order: Sequence[str
 
 @pytest.mark.requirement("P-06")
 @given(pairs(), st.sampled_from(Risk), subsets, st.permutations(METHODS), st.booleans())
-@examples(300)
+@examples(200)
 def test_more_risk_never_weakens_a_default_decision(
     pair: tuple[Situation, Situation], risk: Risk, enrolled: frozenset[str], order: list[str], mint: bool
 ) -> None:
@@ -246,7 +246,7 @@ def test_more_risk_never_weakens_a_default_decision(
     st.permutations(METHODS),
     st.booleans(),
 )
-@examples(400)
+@examples(250)
 def test_more_risk_never_weakens_a_generated_decision(
     pair: tuple[Situation, Situation],
     risk: Risk,
@@ -316,7 +316,7 @@ def usable(names: frozenset[str], stands_for: str | None) -> list[Usable]:
 
 @pytest.mark.requirement("P-06")
 @given(requirements(leaves), st.lists(proofs_given | recovery, max_size=4), proofs_given | recovery, holdings)
-@examples(300)
+@examples(200)
 def test_another_proof_never_makes_a_met_requirement_unmet(
     requirement: Requirement, proofs: list[Proof], another: Proof, holding: Holding
 ) -> None:
@@ -330,7 +330,7 @@ def test_another_proof_never_makes_a_met_requirement_unmet(
 
 @pytest.mark.requirement("P-06")
 @given(requirements(leaves), st.lists(proofs_given, max_size=3), holdings, subsets)
-@examples(300)
+@examples(200)
 def test_a_narrower_holding_meets_no_more(
     requirement: Requirement, proofs: list[Proof], holding: Holding, kept: frozenset[str]
 ) -> None:
@@ -358,7 +358,7 @@ def test_a_narrower_holding_meets_no_more(
     st.none() | st.sampled_from(METHODS),
     st.permutations([*METHODS, RECOVERY_CODE]),
 )
-@examples(300)
+@examples(200)
 def test_what_is_offered_leads_to_the_requirement_being_met(
     requirement: Requirement, holding: Holding, names: frozenset[str], stands_for: str | None, order: list[str]
 ) -> None:
@@ -379,7 +379,7 @@ def test_what_is_offered_leads_to_the_requirement_being_met(
 @given(
     requirements(leaves), holdings, subsets, st.none() | st.sampled_from(METHODS), st.lists(proofs_given, max_size=2)
 )
-@examples(300)
+@examples(200)
 def test_what_is_not_offered_completes_nothing(
     requirement: Requirement, holding: Holding, names: frozenset[str], stands_for: str | None, proofs: list[Proof]
 ) -> None:

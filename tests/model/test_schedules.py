@@ -70,11 +70,11 @@ class TurnStore(AsyncMemoryStore):
         await Turn()
         return await super().apply(partition, changes)
 
-    async def list(self, tag: str, *, after: str | None, limit: int) -> Page:
+    async def list(self, tag: str, *, after: str | None, limit: int) -> Page[Record]:
         await Turn()
         return await super().list(tag, after=after, limit=limit)
 
-    async def events(self, partition: Partition, *, after: str | None, limit: int) -> Page:
+    async def events(self, partition: Partition, *, after: str | None, limit: int) -> Page[Event]:
         await Turn()
         return await super().events(partition, after=after, limit=limit)
 

@@ -234,7 +234,7 @@ class KnowsNoPartitions(PlainStore):
 
 @caught_by("partitions_are_isolated", "events_are_paged")
 class ListsEverybodysEvents(PlainStore):
-    def events(self, partition: str, *, after: str | None, limit: int) -> Page:
+    def events(self, partition: str, *, after: str | None, limit: int) -> Page[Event]:
         owners, self.log = self.log, [(partition, event) for _, event in self.log]
         try:
             return super().events(partition, after=after, limit=limit)
@@ -361,7 +361,7 @@ class TurnsDetailIntoText(PlainStore):
 
 @caught_by("events_come_newest_first")
 class ListsOldestFirst(PlainStore):
-    def events(self, partition: str, *, after: str | None, limit: int) -> Page:
+    def events(self, partition: str, *, after: str | None, limit: int) -> Page[Event]:
         return Page(super().events(partition, after=after, limit=limit).items[::-1])
 
 
@@ -374,7 +374,7 @@ class PagesEventsItself(PlainStore):
     def cursor(self, page: Sequence[Event], after: str | None) -> str:
         raise NotImplementedError
 
-    def events(self, partition: str, *, after: str | None, limit: int) -> Page:
+    def events(self, partition: str, *, after: str | None, limit: int) -> Page[Event]:
         mine: Sequence[Event] = [event for owner, event in reversed(self.log) if owner == partition]
         rest = mine if after is None else self.rest(mine, after)
         page = tuple(rest[:limit])
@@ -401,13 +401,13 @@ class ContinuesByTime(PagesEventsItself):
 
 @caught_by("events_are_paged")
 class StopsAfterOnePage(PlainStore):
-    def events(self, partition: str, *, after: str | None, limit: int) -> Page:
+    def events(self, partition: str, *, after: str | None, limit: int) -> Page[Event]:
         return Page(super().events(partition, after=after, limit=limit).items)
 
 
 @caught_by("events_are_paged", "events_of_one_moment_are_all_paged")
 class IgnoresTheLimitOfAPage(PlainStore):
-    def events(self, partition: str, *, after: str | None, limit: int) -> Page:
+    def events(self, partition: str, *, after: str | None, limit: int) -> Page[Event]:
         return super().events(partition, after=after, limit=1000)
 
 
@@ -427,7 +427,7 @@ class ListsByPrefix(PlainStore):
 class ListsInAnyOrder(PlainStore):
     turn = False
 
-    def list(self, tag: str, *, after: str | None, limit: int) -> Page:
+    def list(self, tag: str, *, after: str | None, limit: int) -> Page[Record]:
         self.turn = self.turn is not True if after is None else self.turn
         return super().list(tag, after=after, limit=limit)
 
@@ -438,7 +438,7 @@ class ListsInAnyOrder(PlainStore):
 
 @caught_by("a_listing_is_paged_in_a_stable_order")
 class ListsTheFirstPageForEver(PlainStore):
-    def list(self, tag: str, *, after: str | None, limit: int) -> Page:
+    def list(self, tag: str, *, after: str | None, limit: int) -> Page[Record]:
         return super().list(tag, after=None, limit=limit)
 
 

@@ -40,13 +40,13 @@ class PlainStore:
             self.write(partition, changes)
             return APPLIED
 
-    def list(self, tag: str, *, after: str | None, limit: int) -> Page:
+    def list(self, tag: str, *, after: str | None, limit: int) -> Page[Record]:
         with self.lock:
             found = self.tagged(tag)
             start = int(after or 0)
             return Page(tuple(found[start : start + limit]), str(start + limit) if len(found) > start + limit else None)
 
-    def events(self, partition: str, *, after: str | None, limit: int) -> Page:
+    def events(self, partition: str, *, after: str | None, limit: int) -> Page[Event]:
         with self.lock:
             mine = [(place, event) for place, (owner, event) in enumerate(self.log) if owner == partition]
             mine = [pair for pair in reversed(mine) if after is None or pair[0] < int(after)]

@@ -16,6 +16,7 @@ from plain_store import PlainStore
 from stepup.challenge import State
 from stepup.changes import APPLIED, Applied, Changes, Fence, Key, Lost, Page, Record, Value
 from stepup.errors import StepUpError, StoreUnavailable, WrongColour
+from stepup.event import Event
 from stepup.ports import AsyncStore
 from stepup.testing import _store_samples as samples
 from stepup.testing._store_bench import Bench, difference, promise
@@ -47,10 +48,10 @@ class Awaited:
         await asyncio.sleep(0)
         return self.inner.apply(partition, changes)
 
-    async def list(self, tag: str, *, after: str | None, limit: int) -> Page:
+    async def list(self, tag: str, *, after: str | None, limit: int) -> Page[Record]:
         return self.inner.list(tag, after=after, limit=limit)
 
-    async def events(self, partition: str, *, after: str | None, limit: int) -> Page:
+    async def events(self, partition: str, *, after: str | None, limit: int) -> Page[Event]:
         return self.inner.events(partition, after=after, limit=limit)
 
     async def purge(self, before: datetime, *, limit: int = 1000) -> int:

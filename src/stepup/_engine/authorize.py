@@ -19,12 +19,11 @@ from stepup.decide.standing import roster_of
 from stepup.decide.start import observe as remember
 from stepup.decision import Authorization, Decision, Outcome, Reason
 from stepup.errors import Code, Denied, StepUpRequired, StoreBusy
-from stepup.factor import Factor
 from stepup.grant import Claim, Grant, from_claims
 from stepup.policy import Params
 from stepup.throttle import Throttle
 
-from .core import TRIES, Core, ids
+from .core import TRIES, Core, Look, ids
 from .offer import make_offer
 
 
@@ -137,7 +136,7 @@ async def _by_shelf(core: Core, asking: Asking) -> Found:
         found, why = await _try_shelf(core, asking, candidate)
         if found is not None:
             return found
-    held, own = await _held(core, asking, snapshot)
+    held, look = await _held(core, asking, snapshot)
     reasons = (*pure.stale(request, now), *(Reason(one) for one in why))
     code = Code.GRANT_REQUIRED if "token_required" in why else Code.VERIFICATION_REQUIRED
     decision = answer(
@@ -145,7 +144,7 @@ async def _by_shelf(core: Core, asking: Asking) -> Found:
     )
     if asking.spend and decision.outcome is Outcome.DENIED:
         # Nothing else will remember what was seen of the factors, and a quarantine not begun would never end.
-        seen = remember(snapshot, own, core.methods, now)
+        seen = remember(snapshot, look.own, look.methods, now)
         if seen is not None:
             await core.apply(where, Changes(now, (seen,)))
     return Found(_with_offer(core, asking, decision))
@@ -212,11 +211,11 @@ async def _still_good(core: Core, asking: Asking, grant: Grant) -> bool:
     return pure.still_good(asking.request, grant, held.strongest, asking.now)
 
 
-async def _held(core: Core, asking: Asking, snapshot: Snapshot) -> tuple[Held, tuple[Factor, ...]]:
-    """What the person can prove now; and their application-owned factors as they were seen for it."""
-    every, own = await core.factors(asking.request.context.actor, roster_of(snapshot), asking.now)
+async def _held(core: Core, asking: Asking, snapshot: Snapshot) -> tuple[Held, Look]:
+    """What the person can prove now, and the look at their factors that it comes from."""
+    look = await core.factors(asking.request.context.actor, roster_of(snapshot), asking.now)
     throttle = snapshot.get(THROTTLE, Throttle) or Throttle()
-    return judge(asking.request, every, core.methods, throttle, core.limits, asking.now), own
+    return judge(asking.request, look.every, core.methods, throttle, core.limits, asking.now), look
 
 
 def _invalid(core: Core, asking: Asking, reasons: Sequence[str]) -> Decision:

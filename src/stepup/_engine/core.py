@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from stepup.binding import partition
 from stepup.challenge import Challenge
@@ -35,6 +35,14 @@ TRIES: Final = 8
 logger = logging.getLogger("stepup")
 
 Observe = Callable[[Decision, Context], Awaitable[None]]
+
+
+class Look(NamedTuple):
+    """What one look at a person found: every factor, the application-owned ones, and the methods these are of."""
+
+    every: tuple[Factor, ...]
+    own: tuple[Factor, ...]
+    methods: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,22 +104,26 @@ class Core:
 
     # -- what the person holds --------------------------------------------------
 
-    async def factors(
-        self, actor: Actor, roster: Roster, now: datetime
-    ) -> tuple[tuple[Factor, ...], tuple[Factor, ...]]:
-        """Every factor of the person, with quarantine applied; and the application-owned ones among them.
+    async def factors(self, actor: Actor, roster: Roster, now: datetime) -> Look:
+        """Every factor of the person, with quarantine applied.
 
         A verifier that fails is an unreadable factor: it counts as enrolled and cannot be used.
         """
         stored: list[Factor] = []
         own: list[Factor] = []
+        looked_at: list[str] = []
         for method in self.verifiers:
             found = await self.enrolled(actor, method, roster)
-            (stored if found is None else own).extend(roster.of(method) if found is None else found)
+            if found is None:
+                stored.extend(roster.of(method))
+                continue
+            own.extend(found)
+            if all(factor.usable for factor in found):
+                looked_at.append(method)  # what could not be read has not been seen
         # A factor whose verifier this gate lacks (an older instance, another gate) is still enrolled.
         stored.extend(replace(factor, usable=False) for factor in roster.factors if factor.method not in self.verifiers)
-        own = list(roster.observing(own, self.methods, now).apply_quarantine(own))
-        return (*(self._noticed(actor, factor) for factor in stored), *own), tuple(own)
+        own = list(roster.observing(own, looked_at, now).apply_quarantine(own))
+        return Look((*(self._noticed(actor, factor) for factor in stored), *own), tuple(own), tuple(looked_at))
 
     async def enrolled(self, actor: Actor, method: str, roster: Roster) -> tuple[Factor, ...] | None:
         """The application-owned factors of one method, fingerprinted; None where the store keeps them."""

@@ -69,8 +69,7 @@ async def every(core: Core, context: Context) -> tuple[Factor, ...]:
     """Everything the person has enrolled; see ``Factors.list``."""
     require_context(context)
     snapshot = await core.load(core.partition(context.actor), (ROSTER,))
-    found, _ = await core.factors(context.actor, roster_of(snapshot), core.now())
-    return found
+    return (await core.factors(context.actor, roster_of(snapshot), core.now())).every
 
 
 async def enrol_totp(core: Core, context: Context, label: str, token: object) -> TOTPEnrolment:

@@ -15,11 +15,10 @@ from stepup.decide.standing import Refusal, roster_of
 from stepup.decision import Decision, Outcome, Reason
 from stepup.errors import Code, Denied, StoreBusy
 from stepup.event import EventType
-from stepup.factor import Factor
 from stepup.policy import Params
 from stepup.throttle import Throttle
 
-from .core import TRIES, Core, ids
+from .core import TRIES, Core, Look, ids
 from .offer import read_offer
 from .opened import record_refusal
 
@@ -52,8 +51,8 @@ async def start_challenge(
         raise Denied(decision)
     for _ in range(TRIES):  # from the load on, because what the person holds was read under this very roster
         snapshot = await core.load(where, start.start_keys(request))
-        every, own = await core.factors(context.actor, roster_of(snapshot), now)
-        changes, outcome = _decide(core, request, reason, snapshot, every, own, now)
+        look = await core.factors(context.actor, roster_of(snapshot), now)
+        changes, outcome = _decide(core, request, reason, snapshot, look, now)
         if await core.apply(where, changes) is None:
             break
     else:
@@ -68,14 +67,13 @@ def _decide(
     request: Request,
     reason: str | None,
     snapshot: Snapshot,
-    every: tuple[Factor, ...],
-    own: tuple[Factor, ...],
+    look: Look,
     now: datetime,
 ) -> tuple[Changes, Challenge | Decision]:
     throttle = snapshot.get(THROTTLE, Throttle) or Throttle()
-    held = judge(request, every, core.methods, throttle, core.limits, now)
+    held = judge(request, look.every, core.methods, throttle, core.limits, now)
     decision = answer(request, held, now, enrol_url=core.enrol_url, login_url=core.login_url)
     if decision.outcome is Outcome.DENIED:
-        return start.refuse_start(request, now, ids(), decision, start.observe(snapshot, own, core.methods, now))
-    opening = start.Opening(held, own, tuple(core.methods), reason, core.limits)
+        return start.refuse_start(request, now, ids(), decision, start.observe(snapshot, look.own, look.methods, now))
+    opening = start.Opening(held, look.own, look.methods, reason, core.limits)
     return start.open_challenge(request, opening, snapshot, now, ids())

@@ -22,6 +22,7 @@ from stepup.context import MAX_TEXT, Actor, Context, Resource, require_actor, re
 from stepup.decide import enrol, revoke
 from stepup.decide.authorize import standing
 from stepup.errors import InvalidInput, StepUpError, StoreUnavailable
+from stepup.event import Event
 from stepup.grant import Grant, Shelf
 
 from .authorize import require
@@ -91,7 +92,7 @@ async def unlock(core: Core, actor: Actor, support: Context, methods: Sequence[s
         from stepup.decide.standing import roster_of
 
         roster = roster_of(await core.load(core.partition(actor), (ROSTER,)))
-        every, _ = await core.factors(actor, roster, now)
+        every = (await core.factors(actor, roster, now)).every
         factors = [factor.id for factor in every if factor.method in methods]
 
     def decide(snapshot: Snapshot) -> tuple[Changes, None]:
@@ -130,7 +131,7 @@ def _on(snapshot: Snapshot, key: Key) -> tuple[Grant, ...]:
     return shelf.grants if shelf else ()
 
 
-async def events(core: Core, actor: Actor, after: str | None, limit: int) -> Page:
+async def events(core: Core, actor: Actor, after: str | None, limit: int) -> Page[Event]:
     """A person's events, newest first; see ``StepUp.events``."""
     where = core.partition(require_actor(actor))
     try:

@@ -282,7 +282,7 @@ def _used(
         if one.method == RECOVERY_CODE and not checked.advance.data.get("codes"):
             after = roster.without(checked.advance.id, (factor.stands_for or "" for factor in roster.factors))
     if findings.fingerprint is not None and checked.proof is not None and checked.proof.factor_id is not None:
-        after = roster.trusting(checked.proof.factor_id, findings.fingerprint)
+        after = roster.trusting(checked.proof.factor_id, findings.fingerprint, now)
     if after is roster:
         return tuple(puts), (snapshot.check(ROSTER),)
     return (*puts, snapshot.put(ROSTER, after)), ()

@@ -217,7 +217,7 @@ def acknowledge(
 ) -> Changes:
     """Remember what an application-owned factor became under a step-up; a weaker proof leaves it in quarantine."""
     roster = (snapshot.get(ROSTER, Roster) or Roster()).trusting(
-        factor.id, factor.fingerprint, quarantine_until(strength, proved, now)
+        factor.id, factor.fingerprint, now, quarantine_until(strength, proved, now)
     )
     made = event(
         ids.event, now, EventType.FACTOR_CHANGED, "ok", context, method=factor.method, detail={"factor": factor.id}

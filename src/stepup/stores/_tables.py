@@ -99,7 +99,7 @@ class RecordTable:
                 gone += 1
         return gone
 
-    def tagged(self, tag: str, after: int | None, limit: int) -> Page:
+    def tagged(self, tag: str, after: int | None, limit: int) -> Page[Record]:
         """Records with *tag*, in the order in which they got it."""
         places = self._tagged.get(tag, [])
         start = 0 if after is None else bisect_right(places, after, key=_serial)
@@ -168,7 +168,7 @@ class EventTable:
         for serial, _ in self._parts.pop(partition, ()):
             del self._order[serial]
 
-    def page(self, partition: Partition, before: int | None, limit: int) -> Page:
+    def page(self, partition: Partition, before: int | None, limit: int) -> Page[Event]:
         """The partition's events, newest first."""
         kept = self._parts.get(partition, [])
         end = len(kept) if before is None else bisect_left(kept, before, key=_serial)

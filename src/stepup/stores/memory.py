@@ -26,6 +26,7 @@ from typing import Final
 
 from stepup.changes import APPLIED, FENCE, Applied, Changes, Fence, Key, Lost, Page, Partition, Record
 from stepup.errors import ConfigurationError, StoreFull, StoreUnavailable
+from stepup.event import Event
 
 from . import _validate
 from ._tables import EventTable, RecordTable
@@ -113,7 +114,7 @@ class MemoryStore:
             self._events.append(partition, changes.events)
         return APPLIED
 
-    def list(self, tag: str, *, after: str | None, limit: int) -> Page:
+    def list(self, tag: str, *, after: str | None, limit: int) -> Page[Record]:
         """As ``Store.list``: in the order in which the records got the tag, and never lagging.
 
         Raises:
@@ -128,7 +129,7 @@ class MemoryStore:
         with self._lock:
             return self._records.tagged(tag, cursor, limit)
 
-    def events(self, partition: Partition, *, after: str | None, limit: int) -> Page:
+    def events(self, partition: Partition, *, after: str | None, limit: int) -> Page[Event]:
         """As ``Store.events``: the newest ``max_events_per_partition``, in the reverse order of writing.
 
         Raises:
@@ -198,11 +199,11 @@ class AsyncMemoryStore:
         """As ``MemoryStore.apply``."""
         return self._inner.apply(partition, changes)
 
-    async def list(self, tag: str, *, after: str | None, limit: int) -> Page:
+    async def list(self, tag: str, *, after: str | None, limit: int) -> Page[Record]:
         """As ``MemoryStore.list``."""
         return self._inner.list(tag, after=after, limit=limit)
 
-    async def events(self, partition: Partition, *, after: str | None, limit: int) -> Page:
+    async def events(self, partition: Partition, *, after: str | None, limit: int) -> Page[Event]:
         """As ``MemoryStore.events``."""
         return self._inner.events(partition, after=after, limit=limit)
 

@@ -217,17 +217,17 @@ class Bench:
         raise AssertionError(f"list() finds the records with the tag, as stored, each once: {names}, not {found}")
 
 
-def events_of(page: Page, limit: int = 1000) -> list[Event]:
+def events_of(page: Page[Event], limit: int = 1000) -> list[Event]:
     """The items of a page, which have to be events."""
     promise(len(page.items) <= limit, f"a page holds at most {limit} items, not {len(page.items)}")
-    found = [item for item in page.items if isinstance(item, Event)]
+    found = [item for item in page.items if isinstance(item, Event)]  # pyright: ignore[reportUnnecessaryIsInstance] -- a broken store may answer anything
     promise(len(found) == len(page.items), "events() answers events")
     return found
 
 
-def records_of(page: Page, limit: int) -> list[Record]:
+def records_of(page: Page[Record], limit: int) -> list[Record]:
     """The items of a page, which have to be records."""
     promise(len(page.items) <= limit, f"a page holds at most {limit} items, not {len(page.items)}")
-    found = [item for item in page.items if isinstance(item, Record)]
+    found = [item for item in page.items if isinstance(item, Record)]  # pyright: ignore[reportUnnecessaryIsInstance] -- a broken store may answer anything
     promise(len(found) == len(page.items), "list() answers records")
     return found
