@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["requirements_plugin", "pytester"]
 
 settings.register_profile(
     "stepup",
+    derandomize=True,  # the same examples everywhere: a run says the same about a change whoever makes it
     deadline=None,  # a busy machine is not a defect
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.load_profile("stepup")
+settings.register_profile("explore", settings.get_profile("stepup"), derandomize=False, max_examples=1000)
+settings.load_profile("explore" if os.environ.get("STEPUP_HYPOTHESIS_PROFILE") else "stepup")

@@ -168,13 +168,14 @@ def _in_group(grant: Grant, rules: Rules) -> bool:
 
 
 def moved(shelf: Shelf, session: str, epochs: tuple[int, int]) -> Shelf:
-    """The shelf of a session that was rotated: its grants live on in the new one.
+    """The shelf of a session that was rotated: its grants and what was proved live on in the new one.
 
     Their ids stay, so that what was spent stays spent; their tokens die, because those name the old session.
     """
     held = [one for one in shelf.grants if one.epochs == shelf.epochs]
     grants = tuple(replace(one, binding=one.binding.in_session(session), epochs=epochs) for one in held)
-    return replace(shelf, epochs=epochs, grants=grants)
+    proved = tuple(replace(one, binding=one.binding.in_session(session)) for one in shelf.proved)
+    return replace(shelf, epochs=epochs, grants=grants, proved=proved)
 
 
 def shelved(shelf: Shelf | None, grant: Grant, now: datetime) -> Shelf:

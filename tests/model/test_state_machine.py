@@ -78,10 +78,6 @@ SHELF_TRIES = 4
 """A grant behind so many newer ones for the same call may be overlooked: proof is asked for anew, nothing opens."""
 
 
-MOVED_FRESHNESS = True
-"""The defect named in the last test of this file: set it to False, and drop it, once that is mended."""
-
-
 class CountedEmail(EmailCode):
     """``EmailCode`` that counts its checks, whichever face holds the bound copy."""
 
@@ -434,11 +430,6 @@ class GateMachine(RuleBasedStateMachine):
     ) -> Any:
         """Ask both; spend in the model what the gate says it spent. An offer where the gate makes one."""
         expected = self.model.require(who, call, number, trusted)
-        if MOVED_FRESHNESS and who in self.model.proofs and expected is None:
-            tag, proofs = self.model.proofs[who]
-            self.model.proofs[who] = tag, {m: one for m, one in proofs.items() if self.model.grants[one[1]]["token"]}
-            expected = self.model.require(who, call, number, trusted)
-            self.model.proofs[who] = tag, proofs
         context, named = self.context(who, trusted=trusted), self.call(call)
         advice = self.gate.check(call[0], context, token=token, **named)
         passed, refused = asked(lambda: self.gate.require(call[0], context, token=token, **named))
@@ -664,7 +655,6 @@ def test_the_model_has_the_limits_of_the_gate_it_is_compared_with() -> None:
     assert {one.id for one in actions()} == set(ACTIONS)
 
 
-@pytest.mark.xfail(strict=True, reason="defect M11: a rotated session keeps its grants but not its freshness")
 def test_freshness_moves_with_the_session() -> None:
     """A session that gets another id is the same session: what was just proved in it was just proved."""
     machine = GateMachine()

@@ -45,7 +45,7 @@ from stepup.throttle import Limits, Throttle, Trial, blocked, closing, counting,
 
 from .holding import MethodInfo, trial, trusted_device
 from .request import Ids, Request, holding
-from .standing import Refusal, check_method, check_standing, remaining, roster_of
+from .standing import Refusal, check_method, check_standing, remaining, roster_of, standing_checks
 
 MAX_CLAIM: Final = 128
 
@@ -229,7 +229,7 @@ def conclude(
         ids.event, now, EventType.ATTEMPT, "open", reason="more_needed", method=one.method, challenge_id=challenge.id
     )
     puts = (_challenge_put(snapshot, partly), snapshot.put(THROTTLE, throttle), *used_puts)
-    checks = (*used_checks, *_standing_checks(challenge, request))
+    checks = (*used_checks, *standing_checks(challenge, request))
     return Changes(now, puts, checks, (event,)), MoreNeeded(left, partly)
 
 
@@ -356,15 +356,6 @@ def _shelf_puts(
     if home is not None or "session" not in request.action.bound:
         shelves[home] = shelved(shelves.get(home) or snapshot.get(shelf_key(home), Shelf), grant, now)
     return tuple(snapshot.put(shelf_key(key), shelf, expires_at=_until(shelf, now)) for key, shelf in shelves.items())
-
-
-def _standing_checks(challenge: Challenge, request: Request) -> tuple[Check, ...]:
-    actor, session = challenge.epochs
-    return (
-        Check(ACTOR_EPOCH, actor),
-        Check(session_epoch(request.binding.session), session),
-        Check(FENCE, challenge.fence),
-    )
 
 
 def _until(shelf: Shelf, now: datetime) -> datetime:

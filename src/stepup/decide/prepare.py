@@ -18,7 +18,7 @@ from stepup.throttle import Blocked, Limits, Throttle, blocked, sending, unsendi
 
 from .holding import MethodInfo, trial, trusted_device
 from .request import Ids, Request
-from .standing import Refusal, check_method, check_standing
+from .standing import Refusal, check_method, check_standing, standing_checks
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,8 @@ def prepared(
         method=one.method,
         challenge_id=moved.id,
     )
-    return Changes(now, tuple(puts), events=(event,)), replace(begun.prompt, resend_at=resend_at)
+    checks = standing_checks(moved, request)
+    return Changes(now, tuple(puts), checks, (event,)), replace(begun.prompt, resend_at=resend_at)
 
 
 def undelivered(

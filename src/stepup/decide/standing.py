@@ -12,6 +12,7 @@ from stepup.changes import (
     FENCE,
     ROSTER,
     THROTTLE,
+    Check,
     Key,
     Snapshot,
     challenge_key,
@@ -76,6 +77,16 @@ def check_standing(challenge: Challenge, request: Request, snapshot: Snapshot, n
         return Refusal(Code.CHALLENGE_CLOSED, "fence")
     denied = refused_outright(request)
     return None if denied is None else Refusal(denied.code, denied.reasons[0].code)
+
+
+def standing_checks(challenge: Challenge, request: Request) -> tuple[Check, ...]:
+    """The checks of a batch that relies on ``check_standing``."""
+    actor, session = challenge.epochs
+    return (
+        Check(ACTOR_EPOCH, actor),
+        Check(session_epoch(request.binding.session), session),
+        Check(FENCE, challenge.fence),
+    )
 
 
 def refs_now(challenge: Challenge, method: str, enrolled: Iterable[Factor], now: datetime) -> tuple[FactorRef, ...]:
