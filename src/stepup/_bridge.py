@@ -107,6 +107,10 @@ def require_methods(name: str, port: object, methods: Sequence[str]) -> None:
     Raises:
         ConfigurationError: naming what is missing.
     """
+    if inspect.isclass(port):
+        raise ConfigurationError(
+            f"{name} is the class {port.__name__}.", remedy=f"Pass an instance: {port.__name__}(...)."
+        )
     missing = [method for method in methods if not callable(getattr(port, method, None))]
     if missing:
         raise ConfigurationError(f"{name} ({type(port).__name__}) has no {', '.join(missing)}().")
@@ -250,7 +254,7 @@ def sync_verifier(verifier: object) -> AsyncVerifier:
     Raises:
         WrongColour: if it, or one of its hooks, is async.
     """
-    if isinstance(verifier, Portable):
+    if isinstance(verifier, Portable) and not inspect.isclass(verifier):
         for name, hook in verifier.hooks.items():
             refuse_async(f"{type(verifier).__name__}({name}=...)", hook)
         return verifier.bind(inline_call)
@@ -261,7 +265,7 @@ def sync_verifier(verifier: object) -> AsyncVerifier:
 
 def async_verifier(verifier: object, call: Call) -> AsyncVerifier:
     """*verifier* for the async face; sync work goes through *call*."""
-    if isinstance(verifier, Portable):
+    if isinstance(verifier, Portable) and not inspect.isclass(verifier):
         return verifier.bind(call)
     require_methods("A verifier", verifier, VERIFIER_METHODS)
     colours = {is_async(getattr(verifier, method)) for method in VERIFIER_METHODS}

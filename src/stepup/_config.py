@@ -74,6 +74,10 @@ def build(
         for hook in ("escalate", "describe"):
             if isinstance(action, Action) and is_async(getattr(action, hook)):  # pyright: ignore[reportUnnecessaryIsInstance] -- Registry refuses the rest
                 raise ConfigurationError(f"Action {action.id!r}: {hook} is async.", remedy="Make it a plain function.")
+    if settings.limits is not None and not isinstance(settings.limits, Limits):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
+        raise ConfigurationError(
+            f"limits= must be Limits, not {type(settings.limits).__name__}.", remedy="Use Limits(...)."
+        )
     ring = KeyRing.coerce(settings.secret)
     factor_ring = (
         ring if settings.factor_secret is None else KeyRing.coerce(settings.factor_secret, name="factor_secret")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -51,6 +52,8 @@ from stepup import (
 )
 from stepup.errors import ConfigurationError, InvalidInput, UnknownAction
 from stepup.stores.memory import MemoryStore
+from stepup.testing import FrozenClock, ScriptedVerifier
+from stepup.verifiers import TOTP
 
 pytestmark = pytest.mark.requirement("G-12")
 
@@ -442,3 +445,22 @@ def test_an_unknown_action_names_itself_and_the_known_ones() -> None:
             call("org.delte", CONTEXT)
     with pytest.raises(ConfigurationError):
         Limits(sends=0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"store": MemoryStore}, "store is the class MemoryStore"),
+        ({"verifiers": [ScriptedVerifier]}, "is the class ScriptedVerifier"),
+        ({"verifiers": [TOTP]}, "is the class TOTP"),
+        ({"clock": FrozenClock}, "clock is the class FrozenClock"),
+        ({"limits": "strict"}, "limits= must be Limits, not str"),
+    ],
+)
+def test_forgotten_parentheses_are_named(settings: dict[str, Any], named: str) -> None:
+    """A class where an instance belongs, or text where numbers do, is found when the gate is made."""
+    given: dict[str, Any] = {
+        "actions": [Action("a", "A")], "verifiers": [ScriptedVerifier()], "store": MemoryStore(), "secret": SECRET,
+    }  # fmt: skip
+    with pytest.raises(ConfigurationError, match=re.escape(named)):
+        StepUp(**{**given, **settings})

@@ -267,6 +267,40 @@ def test_more_risk_never_weakens_a_generated_decision(
 
 
 @pytest.mark.requirement("P-06")
+@given(situations, st.sampled_from(Risk), st.none() | policies(), subsets, st.permutations(METHODS))
+@examples(150)
+def test_where_no_method_is_accepted_nothing_is_open(
+    base: Situation, risk: Risk, policy: Policy | None, enrolled: frozenset[str], order: list[str]
+) -> None:
+    """Risk that narrows the methods to none at all closes the call: to a login, to a token and to what is unlocked."""
+    try:
+        gate = make_gate(Action("act", "Act", risk=risk, policy=policy, escalate=escalate), enrolled)
+    except ConfigurationError:
+        assume(False)
+        return
+    token = stepped_up(gate, base.context, order)
+    for shown in {None, token}:
+        decision = gate.check("act", replace(base, narrowed=frozenset()).context, resource=RESOURCE, token=shown)
+        assert decision.outcome is not Outcome.ALLOWED, decision.explain()
+
+
+@pytest.mark.requirement("P-06")
+@given(situations, st.sampled_from(Risk), subsets)
+@examples(150)
+def test_an_action_that_is_raised_is_no_weaker_than_one_that_was_born_there(
+    base: Situation, risk: Risk, enrolled: frozenset[str]
+) -> None:
+    """Escalated to a level, an action asks for at least what the table asks for at that level."""
+    assume(base.level > risk)
+    born = make_gate(Action("act", "Act", risk=Risk(base.level)), enrolled)
+    raised = make_gate(Action("act", "Act", risk=risk, escalate=escalate), enrolled)
+    one = born.check("act", base.context, resource=RESOURCE)
+    two = raised.check("act", base.context, resource=RESOURCE)
+    assert RANK[two.outcome] <= RANK[one.outcome], f"{two.explain()} where the level asks for {one.explain()}"
+    assert opened(raised, base.context) <= opened(born, base.context)
+
+
+@pytest.mark.requirement("P-06")
 def test_losing_the_trust_of_a_device_does_not_undo_a_lock() -> None:
     """Who has used up the tries of a trusted device gets no further ones by dropping its cookie."""
     gate = make_gate(Action("act", "Act", risk=Risk.HIGH), frozenset({"totp"}))

@@ -313,6 +313,13 @@ class GateMachine(RuleBasedStateMachine):
         """``begin`` by mail, in the right session: the usual way to a code."""
         self.begin(number, self.model.challenges[number]["who"], True, "email_code")
 
+    @rule(number=challenges, pause=st.sampled_from([59, 60, 61]))
+    def send_many_codes(self, number: int, pause: int) -> None:
+        """As many codes as a challenge's time allows: three are sent, then no more for a while."""
+        for _ in range(4):
+            self.send_a_code(number)
+            self.move(self.model.now + pause)
+
     def response(self, number: int, method: str, kind: str) -> tuple[str, Any]:
         """What is typed, and what the model is told of it."""
         if method != "email_code":

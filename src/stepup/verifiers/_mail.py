@@ -102,7 +102,7 @@ def described(
         on_behalf_of=one_line(actor.on_behalf_of or "") or None,
         device=one_line(challenge.device_label or (device.label if device else None) or "") or None,
         ip=one_line(challenge.ip or context.context.ip or "") or None,
-        minutes=max(1, seconds // 60),
+        minutes=max(1, (seconds + 1) // 60),  # a code sent at once has its whole time
         domain=domain,
         locale=tag,
         texts=words,
