@@ -301,6 +301,23 @@ def test_an_action_that_is_raised_is_no_weaker_than_one_that_was_born_there(
 
 
 @pytest.mark.requirement("P-06")
+@pytest.mark.parametrize("risk", Risk)
+def test_a_blocked_session_opens_nothing(risk: Risk) -> None:
+    """At a risk that the policy blocks, neither login nor token nor grant opens anything, and nothing is offered."""
+    blocked = frozenset({RiskLevel.HIGH, RiskLevel.UNKNOWN})
+    policy = Policy(methods=ANY, session_window=300, block_session_risk=blocked)
+    gate = make_gate(Action("act", "Act", risk=risk, policy=policy), frozenset(METHODS))
+    base = Situation(1, 0, RiskLevel.MEDIUM, None, False, 10, frozenset(METHODS))
+    token = stepped_up(gate, base.context, METHODS)
+    assert gate.check("act", base.context, resource=RESOURCE, token=token).outcome is Outcome.ALLOWED
+    for level in blocked:
+        context = replace(base, risk=level).context
+        for shown in (None, token):
+            assert gate.check("act", context, resource=RESOURCE, token=shown).outcome is Outcome.DENIED
+        assert not opened(gate, context)
+
+
+@pytest.mark.requirement("P-06")
 def test_losing_the_trust_of_a_device_does_not_undo_a_lock() -> None:
     """Who has used up the tries of a trusted device gets no further ones by dropping its cookie."""
     gate = make_gate(Action("act", "Act", risk=Risk.HIGH), frozenset({"totp"}))

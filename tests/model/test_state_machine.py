@@ -404,6 +404,15 @@ class GateMachine(RuleBasedStateMachine):
             if waits and until < self.model.now + 60:
                 self.move(until)
 
+    @rule(who=whos, method=st.sampled_from(["password", "totp"]), call=st.sampled_from(["note.read", "sudo.weak"]))
+    def guess_for_hours(self, who: Who, method: str, call: str) -> None:
+        """One wrong answer in each of many challenges, always waiting as long as is asked for."""
+        for _ in range(DISABLE + 1):
+            number = self.start(who, (call, "org_9", 1))
+            if isinstance(number, int):
+                self.answered(number, who, method, "wrong")
+            self.move(self.model.fails.get((who[0], method), (0, 0, 0, 0))[3])
+
     @rule(target=whos, number=challenges, method=st.sampled_from(["password", "totp"]))
     def verify_rotating(self, number: int, method: str) -> Any:
         """The application changes the session's id as the last proof is accepted; the token belongs to the new one."""
@@ -636,8 +645,8 @@ def how_far(examples: int) -> settings:
     )
 
 
-GateMachine.TestCase.settings = how_far(100)
-AsyncGateMachine.TestCase.settings = how_far(40)
+GateMachine.TestCase.settings = how_far(200)
+AsyncGateMachine.TestCase.settings = how_far(80)
 
 
 shows = pytest.mark.requirement("C-01", "C-05", "C-06", "C-07", "C-08", "D-01", "G-02", "G-13", "Y-08")

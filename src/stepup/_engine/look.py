@@ -25,8 +25,7 @@ async def cancel(core: Core, challenge_id: object, context: Context) -> bool:
         current = snapshot.get(challenge_key(opened.challenge.id), Challenge)
         if current is None or check_open(current, opened.request, snapshot, now) is not None:
             return None, False
-        changes = revoke.cancel(current, context, snapshot, now, ids())
-        return changes, changes is not None
+        return revoke.cancel(current, context, snapshot, now, ids()), True
 
     return await core.commit(core.partition(context.actor), keys, decide)
 

@@ -35,11 +35,10 @@ from stepup.throttle import Throttle, closing, unlocked
 from .request import Ids
 
 
-def cancel(challenge: Challenge, context: Context, snapshot: Snapshot, now: datetime, ids: Ids) -> Changes | None:
-    """Close an open challenge at the person's wish; None where it is not open any more."""
+def cancel(challenge: Challenge, context: Context, snapshot: Snapshot, now: datetime, ids: Ids) -> Changes:
+    """Close a challenge, found open, at the person's wish."""
     ended = advance(challenge, Input.CANCEL)
-    if ended is None:
-        return None
+    assert ended is not None  # check_open found it open
     throttle = snapshot.get(THROTTLE, Throttle) or Throttle()
     puts = (
         snapshot.put(challenge_key(ended.id), ended, expires_at=ended.expires_at + RETENTION),
