@@ -4,18 +4,34 @@ where two are asked for."""
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from engine_bench import CONTEXT, PASSWORD, REAL_ACTIONS, Counting, enrolled_totp, real_world, recovery_codes, world
 
 import stepup.verifiers
-from stepup import Action, MoreNeeded, Policy, Rejected, StoreUnavailable, Verified, all_of
+from stepup import (
+    Action,
+    MoreNeeded,
+    Policy,
+    Proof,
+    Rejected,
+    Session,
+    StoreUnavailable,
+    Strength,
+    Verified,
+    all_of,
+)
 from stepup._engine.core import TRIES
+from stepup.ceremony import Ceremony, Checked, State
 from stepup.changes import Applied, Changes, Lost, Partition
-from stepup.errors import StoreBusy
+from stepup.errors import InvalidInput, StoreBusy
 from stepup.mailers import Outbox
-from stepup.testing import FrozenClock
+from stepup.testing import FrozenClock, ScriptedVerifier
+from stepup.testing.clock import START
 from stepup.verifiers import TOTP, EmailCode, Password
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -99,3 +115,60 @@ def test_a_recovery_code_and_another_factor_can_be_asked_for_together() -> None:
     assert first.remaining == ("password",)
     assert not again
     assert isinstance(done, Verified)
+
+
+@pytest.mark.requirement("P-07")
+@pytest.mark.parametrize(
+    "session",
+    [
+        Session("s"),
+        Session("s", None, (Proof("passkey", START - timedelta(seconds=1)),)),
+        Session("s", START + timedelta(seconds=1)),
+        Session("s", START - timedelta(seconds=1), (Proof("federated", START - timedelta(seconds=1), ("mfa",)),)),
+        Session("s", START - timedelta(seconds=1), (Proof("password", START - timedelta(seconds=1), ("hwk",)),)),
+        Session("s", START - timedelta(seconds=1), (Proof("passkey", START + timedelta(seconds=1)),)),
+        Session("s", START - timedelta(seconds=1), (Proof("passkey", START - timedelta(days=1)),)),
+    ],
+    ids=["nothing said", "no time", "in the future", "no method known", "another method", "proof to come", "old proof"],
+)
+def test_what_a_login_elsewhere_does_not_say_is_taken_for_the_least(session: Session) -> None:
+    """A login reported without its method, or without a time that can be, never stands in for a passkey."""
+    rule = Policy(methods="passkey", session_window=300)
+    gate = world(actions=[Action("a", "A", policy=rule)]).gate
+
+    assert not gate.check("a", replace(CONTEXT, session=session)).allowed
+
+
+@pytest.mark.requirement("P-07")
+@pytest.mark.parametrize("when", ["2026-06-11T18:00:00Z", -1, 1781200000, True, datetime(2026, 6, 11)])  # noqa: DTZ001 -- that is the point
+def test_a_time_of_login_that_is_none_is_refused(when: Any) -> None:
+    """Text, numbers and times without a zone are not guessed at."""
+    with pytest.raises(InvalidInput, match=r"Session\.authenticated_at"):
+        Session("s", when)
+
+
+class Elsewhere(ScriptedVerifier):
+    """An identity provider's word for it: the proof carries the time at which it says it asked."""
+
+    asked_at = START
+
+    def check(self, state: State | None, response: object, context: Ceremony, /) -> Checked:
+        found = super().check(state, response, context)
+        assert found.proof is not None
+        return replace(found, proof=replace(found.proof, at=self.asked_at))
+
+
+@pytest.mark.requirement("P-13")
+def test_an_answer_given_before_the_challenge_was_opened_is_none() -> None:
+    """Freshly issued, but asked for earlier: a proof counts only with the moment in which it was checked."""
+    provider = Elsewhere("federated", strength=Strength.TOTP, answer="id token")
+    here = world(actions=[Action("a", "A")], verifiers=[provider])
+    here.clock.advance(60)
+    challenge = here.gate.start("a", CONTEXT)
+
+    refused = here.gate.verify(challenge.id, "federated", "id token", CONTEXT)
+    provider.asked_at = here.now
+
+    assert isinstance(refused, Rejected)
+    assert here.reasons()[-1] == "verifier_error"
+    assert isinstance(here.gate.verify(challenge.id, "federated", "id token", CONTEXT), Verified)

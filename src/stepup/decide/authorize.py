@@ -68,6 +68,8 @@ def authorization(
 
 def by_session(request: Request, methods: Mapping[str, MethodInfo], now: datetime) -> Decision | None:
     """Allowed, if the session was opened recently enough with methods that count; no store is asked."""
+    if session_age(request.context, now) is None:
+        return None  # no login that is known: whatever is said of its methods, the session is never fresh
     proofs = request.context.session.proofs if request.context.session else ()
     return _by_proofs(request, _with_strength(proofs, methods), now, "session")
 
