@@ -10,7 +10,7 @@ from . import _bridge as bridge
 from ._config import Secrets, Settings, build, sender
 from ._engine import authorize, begin, factors, look, start, upkeep, verify
 from ._engine.core import Core
-from ._guard import Given, Guard
+from ._guard import Guard
 from ._observe import Told
 from .ceremony import Prompt
 from .challenge import Challenge
@@ -178,10 +178,10 @@ class StepUp:
         self,
         action: str,
         *,
-        resource: Given = None,
-        params: Given = None,
-        context: Given = None,
-        token: Given = None,
+        resource: Resource | Callable[..., Resource | None] | None = None,
+        params: Params | Callable[..., Params | None] | None = None,
+        context: Context | Callable[..., Context] | None = None,
+        token: str | Callable[..., str | None] | None = None,
     ) -> Callable[[Callable[P, R]], Callable[P, R]]:
         """Guard a function: ``require`` runs before each call of it.
 

@@ -83,7 +83,7 @@ class Refused(StepUpError):
 
     def __init__(self, decision: Decision, message: str = "") -> None:
         self.decision = decision
-        self.code = decision.code
+        self.code: str = decision.code
         super().__init__(message or f"{decision.action}: {decision.code}")
 
     @property

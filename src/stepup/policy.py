@@ -269,7 +269,7 @@ class Registry:
             if action.id in self._actions:
                 raise ConfigurationError(f"Action {action.id!r} is registered twice.", remedy="Remove one of them.")
             self._actions[action.id] = action
-        self.rules = functools.cache(self._rules)
+        self.rules: Callable[[str, Risk], Rules] = functools.cache(self._rules)
         for action in self._actions.values():
             for level in Risk:
                 if level == action.level or (level > action.level and action.escalate is not None):

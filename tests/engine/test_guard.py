@@ -179,7 +179,7 @@ def test_mistakes_are_found_when_decorating(one: World) -> None:
     with pytest.raises(ConfigurationError, match="organisation"):
         one.gate.guard("member.role", context=CONTEXT, resource=lambda organisation: ORG)(function)
     with pytest.raises(ConfigurationError, match="async"):
-        one.gate.guard("member.role", context=later)(function)
+        one.gate.guard("member.role", context=later)(function)  # type: ignore[arg-type]  # the mistake
 
 
 def test_a_part_that_turns_out_wrong_is_refused_before_the_function_runs(one: World) -> None:

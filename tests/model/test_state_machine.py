@@ -634,9 +634,9 @@ class AsyncGateMachine(GateMachine):
 
 
 def how_far(examples: int) -> settings:
-    """The same steps every time in CI; twenty times as many, and other ones, when asked to be thorough."""
+    """The same steps every time in CI; ten times as many, and other ones, when asked to be thorough."""
     return settings(
-        max_examples=examples * 20 if THOROUGH else examples,
+        max_examples=examples * 10 if THOROUGH else examples,
         stateful_step_count=80 if THOROUGH else 50,
         derandomize=not THOROUGH,
         deadline=None,
