@@ -35,7 +35,7 @@ def registry(*actions: Any, policies: Mapping[Any, Any] | None = None, assessed:
 
 
 def rules(action: Action, level: Risk | None = None, **options: Any) -> Rules:
-    return registry(action, **options).rules(action.id, level or action.risk)
+    return registry(action, **options).rules(action.id, level or action.level)
 
 
 # -- the defaults ----------------------------------------------------------------------------

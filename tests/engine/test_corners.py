@@ -12,6 +12,7 @@ from engine_bench import (
     PASSWORD,
     REAL_ACTIONS,
     SECRET,
+    Counting,
     code,
     context,
     enrolled_totp,
@@ -22,9 +23,11 @@ from engine_bench import (
 )
 
 from stepup import Action, Actor, Denied, Rejected, Resource, Session, StepUp, Verified, any_of
+from stepup.binding import partition
+from stepup.changes import APPLIED, ROSTER, Applied, Changes, Lost, Partition, Record
 from stepup.decide.enrol import ADD
 from stepup.errors import Code, DeliveryFailed
-from stepup.factor import MAX_FACTORS
+from stepup.factor import MAX_FACTORS, Factor, Roster
 from stepup.mailers import Outbox
 from stepup.ports import Message
 from stepup.stores.memory import MemoryStore
@@ -158,3 +161,31 @@ def test_a_session_can_get_an_id_that_was_used_before() -> None:
     assert here.allows("b", before)
     assert not here.allows("a", before)
     assert not here.allows("b", CONTEXT)
+
+
+class Meanwhile(Counting):
+    """A store in which something happens just before the first batch."""
+
+    def __init__(self, partition: str, happens: Changes) -> None:
+        super().__init__()
+        self.partition = partition
+        self.waiting = [happens]
+
+    def apply(self, partition: Partition, changes: Changes) -> Applied | Lost:
+        if self.waiting:
+            assert self.inner.apply(self.partition, self.waiting.pop()) is APPLIED
+        return super().apply(partition, changes)
+
+
+@pytest.mark.requirement("X-07")
+def test_a_challenge_opened_while_a_factor_is_added_asks_for_that_factor() -> None:
+    """What the person holds is read again with the roster: the weaker method does not slip through the gap."""
+    roster = Roster(factors=(Factor("totp_1", "totp"),))
+    happens = Changes(FrozenClock().now(), (Record(ROSTER, roster),))
+    store = Meanwhile(partition("stepup", CONTEXT.actor), happens)
+    here = real_world(store=store)
+
+    challenge = here.gate.start("member.role", CONTEXT, resource=ORG)
+
+    assert challenge.allowed == ("totp",)
+    assert challenge.strongest == 30

@@ -204,7 +204,7 @@ def test_what_the_application_says_itself_blocks_too(desk: Page, risk: RiskAsses
 @pytest.mark.parametrize("action", METHODS)
 def test_the_device_may_be_remembered(desk: Page, action: str) -> None:
     registry = desk.gate.core.registry
-    policy = registry.rules(action, registry.action(action).risk).policy
+    policy = registry.rules(action, registry.action(action).level).policy
     assert policy.remember
     assert policy.max_age == 300
     assert policy.block_session_risk == {RiskLevel.HIGH, RiskLevel.UNKNOWN}
