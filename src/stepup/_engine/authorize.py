@@ -23,7 +23,7 @@ from stepup.grant import Claim, Grant, from_claims
 from stepup.policy import Params
 from stepup.throttle import Throttle
 
-from .core import TRIES, Core, Look, ids
+from .core import TRIES, Core, Look, event_id
 from .offer import make_offer
 
 
@@ -175,7 +175,7 @@ async def _redeem(core: Core, asking: Asking, grant: Grant) -> tuple[str | None,
     if grant.uses is not None and grant.uses > 1:
         return await _redeem_counted(core, asking, grant)
     for _ in range(TRIES):
-        changes = pure.redeem(request, grant, asking.now, ids().event, asking.request_hash)
+        changes = pure.redeem(request, grant, asking.now, event_id(), asking.request_hash)
         lost = await core.apply(where, changes)
         if lost is None:
             return None, 0 if grant.uses else None
@@ -189,7 +189,7 @@ async def _redeem(core: Core, asking: Asking, grant: Grant) -> tuple[str | None,
 async def _redeem_counted(core: Core, asking: Asking, grant: Grant) -> tuple[str | None, int | None]:
     def decide(snapshot: Snapshot) -> tuple[Changes | None, tuple[str | None, int | None]]:
         changes, refusal, left = pure.redeem_counted(
-            asking.request, grant, snapshot, asking.now, ids().event, asking.request_hash
+            asking.request, grant, snapshot, asking.now, event_id(), asking.request_hash
         )
         return changes, (refusal, left)
 
@@ -253,4 +253,4 @@ async def _note(core: Core, asking: Asking, found: Found) -> None:
 
 
 def _recorded(asking: Asking, decision: Decision) -> Changes:
-    return pure.recorded(asking.request, decision, asking.now, ids().event)
+    return pure.recorded(asking.request, decision, asking.now, event_id())

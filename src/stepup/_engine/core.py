@@ -272,4 +272,9 @@ class Core:
 
 def ids() -> Ids:
     """Fresh ids, 128 random bits each."""
-    return Ids(secrets.token_hex(16), f"stepup_{secrets.token_hex(16)}", secrets.token_hex(16))
+    return Ids(event_id(), f"stepup_{secrets.token_hex(16)}", secrets.token_hex(16))
+
+
+def event_id() -> str:
+    """A fresh id for an event alone: redeeming needs no other."""
+    return secrets.token_hex(16)

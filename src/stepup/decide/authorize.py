@@ -28,7 +28,7 @@ from stepup.changes import (
     session_epoch,
     shelf_key,
 )
-from stepup.context import Proof
+from stepup.context import FRESH_SESSION, Proof
 from stepup.decision import Authorization, Decision, Outcome, Reason
 from stepup.errors import Code
 from stepup.event import Event, EventType
@@ -68,6 +68,8 @@ def authorization(
 
 def by_session(request: Request, methods: Mapping[str, MethodInfo], now: datetime) -> Decision | None:
     """Allowed, if the session was opened recently enough with methods that count; no store is asked."""
+    if not session_window(request) and FRESH_SESSION not in request.rules.named:
+        return None  # no login could be enough
     if session_age(request.context, now) is None:
         return None  # no login that is known: whatever is said of its methods, the session is never fresh
     proofs = request.context.session.proofs if request.context.session else ()
