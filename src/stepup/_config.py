@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Final, Literal, cast
 
 from ._bridge import is_async, require_methods
 from ._engine.core import Core
@@ -78,6 +78,12 @@ def build(
         raise ConfigurationError(
             f"limits= must be Limits, not {type(settings.limits).__name__}.", remedy="Use Limits(...)."
         )
+    hooks: dict[str, object] = {"on_event": settings.on_event, "on_decision": settings.on_decision}
+    for what, given in hooks.items():
+        if given is not None and not callable(given):
+            raise ConfigurationError(f"{what}= is a {type(given).__name__}, not callable.", remedy="Pass a function.")
+    if not isinstance(settings.revoke_on_reuse, bool):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
+        raise ConfigurationError("revoke_on_reuse= must be True or False.")
     ring = KeyRing.coerce(settings.secret)
     factor_ring = (
         ring if settings.factor_secret is None else KeyRing.coerce(settings.factor_secret, name="factor_secret")
@@ -115,6 +121,9 @@ def build(
     )
 
 
+RESERVED: Final = frozenset({FRESH_SESSION, "any", "strongest"})
+
+
 def _name(what: str, value: object) -> str:
     try:
         return require_text(what, value)
@@ -130,13 +139,15 @@ def _methods(verifiers: Sequence[AsyncVerifier]) -> Mapping[str, MethodInfo]:
             raise ConfigurationError(
                 f"The method {name!r} is not ASCII.", remedy="Use letters, digits and underscores."
             )
-        if name == FRESH_SESSION or (int(verifier.strength) <= 0 and name != RECOVERY_CODE):
+        if name in RESERVED or (int(verifier.strength) <= 0 and name != RECOVERY_CODE):
             raise ConfigurationError(
                 f"A verifier cannot have the method {name!r} with strength {int(verifier.strength)}.",
-                remedy="fresh_session is what a login gives; any other method needs a strength above 0.",
+                remedy=f"{', '.join(sorted(RESERVED))} mean something else; a method needs a strength above 0.",
             )
         if name in found:
             raise ConfigurationError(f"Two verifiers provide the method {name!r}.", remedy="Remove one of them.")
+        if int(verifier.points) < 0:
+            raise ConfigurationError(f"The verifier of {name!r} has points below 0.", remedy="Use 0 or more.")
         found[name] = MethodInfo(
             int(verifier.strength), int(verifier.points), verifier.prepares is True, verifier.phishing_resistant is True
         )

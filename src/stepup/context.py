@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import enum
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -66,7 +67,10 @@ def require_time(name: str, value: object) -> datetime:
     """
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise InvalidInput(name, "must be a timezone-aware datetime", remedy="Use datetime.now(timezone.utc).")
-    return value if value.tzinfo is UTC else value.astimezone(UTC)
+    try:
+        return value if value.tzinfo is UTC else value.astimezone(UTC)
+    except (OverflowError, ValueError):
+        raise InvalidInput(name, "cannot be expressed in UTC") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +221,8 @@ class RiskAssessment:
             raise InvalidInput("RiskAssessment.level", f"must be one of {allowed}") from None
         object.__setattr__(self, "reasons", tuple(clean_text(reason, limit=MAX_ID) for reason in self.reasons))
         if self.methods is not None:
+            if isinstance(self.methods, str) or not isinstance(self.methods, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
+                raise InvalidInput("RiskAssessment.methods", "must be a set of method names")
             object.__setattr__(self, "methods", frozenset(self.methods))
 
     def worse(self, other: RiskAssessment) -> RiskAssessment:

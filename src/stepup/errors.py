@@ -27,7 +27,7 @@ What a person may legitimately meet while answering (wrong code, expired, locked
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -93,7 +93,7 @@ class Refused(StepUpError):
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """The methods this person can use now, strongest first."""
+        """The methods this person can use now, strongest first; for a refused token, those that are configured."""
         return self.decision.methods
 
     @property
@@ -216,4 +216,3 @@ class DeliveryFailed(Unavailable):
     """The mail system did not take a message. Counters are as before; sending can be repeated."""
 
     code = "delivery_failed"
-    OUTWARD: ClassVar[Code] = Code.DELIVERY_FAILED

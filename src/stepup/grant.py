@@ -18,6 +18,7 @@ from typing import Any, Final, cast
 
 from .binding import Binding
 from .context import Proof
+from .errors import InvalidInput
 from .policy import Rules
 from .requirement import Method, leaves
 
@@ -234,10 +235,17 @@ def to_claims(grant: Grant, issuer: str, audience: str) -> dict[str, object]:
 def from_claims(claims: Mapping[str, object], issuer: str, audience: str) -> Grant | None:
     """The grant a signed token holds; None where it was made for another issuer or audience.
 
-    Only ever given claims whose MAC was right, so their shapes are those ``to_claims`` wrote.
+    Only ever given claims whose MAC was right; those of another shape are another release's, and refused.
     """
     if claims.get("iss") != issuer or claims.get("aud") != audience:
         return None
+    try:
+        return _grant(claims)
+    except (KeyError, TypeError, ValueError, IndexError, InvalidInput):
+        return None
+
+
+def _grant(claims: Mapping[str, object]) -> Grant:
     data = cast(Mapping[str, Any], claims)
     own = data["stepup"]
     actor = data["act"]["sub"] if "act" in data else data["sub"]

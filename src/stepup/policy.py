@@ -68,7 +68,7 @@ class Policy:
         uses: how often it can be spent; None for as often as wanted while it lasts.
         token_required: whether the token must be presented with the call.
         challenge_ttl: how long a challenge stays open.
-        attempts: wrong answers a challenge survives, minus one: with 5, the fifth one ends it.
+        attempts: the wrong answer with this number ends a challenge.
         block_session_risk: session risk levels at which the action is refused whatever is proved.
         min_strength: proofs weaker than this never count.
         remember: whether the person may have this device remembered.

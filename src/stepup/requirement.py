@@ -141,7 +141,7 @@ class Holding:
     never count. ``recovery``: a recovery code may stand in for its factor (levels 1 to 3).
     ``session_age`` and ``session_window``: seconds since the last login, and how old it may be for
     ``fresh_session``; None for no login. ``allowed``: the only methods that count,
-    where the risk of the request narrowed them.
+    where the risk of the request narrowed them. ``max_age``: how old any proof may be, in seconds.
     """
 
     strongest: int | None = None
@@ -150,6 +150,13 @@ class Holding:
     session_age: float | None = None
     session_window: int = 0
     allowed: frozenset[str] | None = None
+    max_age: int | None = None
+
+    def current(self, proof: Proof, now: datetime) -> bool:
+        """Whether *proof* may count at *now*: not to come, not too old, and of a method that may count at all."""
+        age = (now - proof.at).total_seconds()
+        young = self.max_age is None or age < self.max_age
+        return age >= 0 and young and self.admits(proof.method, proof.strength)
 
     def admits(self, method: str, strength: int) -> bool:
         """Whether a method of that strength may count at all."""
@@ -163,7 +170,7 @@ class Holding:
 def met(requirement: Requirement, proofs: Iterable[Proof], holding: Holding, now: datetime) -> bool:
     """Whether *proofs* satisfy *requirement* at *now*. Future proofs, and those worth nothing, satisfy nothing."""
     holding = _own_place(requirement, holding)
-    counted = [proof for proof in proofs if proof.at <= now and holding.admits(proof.method, proof.strength)]
+    counted = [proof for proof in proofs if holding.current(proof, now)]
     return _met(requirement, counted, holding, now)
 
 
@@ -219,7 +226,7 @@ def open_methods(
     """
     holding = _own_place(requirement, holding)
     candidates = sorted(usable, key=lambda one: -one.strength)
-    counted = [proof for proof in proofs if proof.at <= now and holding.admits(proof.method, proof.strength)]
+    counted = [proof for proof in proofs if holding.current(proof, now)]
     found = _open(requirement, candidates, counted, holding, now)
     return tuple(dict.fromkeys(one.method for one in candidates if one.method in (found or ())))
 

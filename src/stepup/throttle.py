@@ -60,7 +60,7 @@ class Limits:
         for one in fields(self):
             value = getattr(self, one.name)
             numbers = value if one.name == "delays" else (value,)
-            if not all(type(number) is int and number > 0 for number in numbers):
+            if not numbers or not all(type(number) is int and number > 0 for number in numbers):
                 raise ConfigurationError(f"Limits.{one.name} must be positive whole numbers, not {value!r}.")
 
     def wait(self, failures: int) -> int:

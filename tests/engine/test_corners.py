@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from engine_bench import (
@@ -22,16 +23,34 @@ from engine_bench import (
     world,
 )
 
-from stepup import Action, Actor, Denied, Rejected, Resource, Session, StepUp, Verified, any_of
+from stepup import (
+    Action,
+    Actor,
+    Denied,
+    KeyRing,
+    MoreNeeded,
+    Policy,
+    Rejected,
+    Resource,
+    RiskAssessment,
+    RiskLevel,
+    Session,
+    StepUp,
+    Verified,
+    all_of,
+    any_of,
+)
 from stepup.binding import partition
+from stepup.ceremony import Ceremony, Checked, State
 from stepup.changes import APPLIED, ROSTER, Applied, Changes, Lost, Partition, Record
 from stepup.decide.enrol import ADD
-from stepup.errors import Code, DeliveryFailed
+from stepup.errors import Code, ConfigurationError, ContractBroken, DeliveryFailed, InvalidInput
 from stepup.factor import MAX_FACTORS, Factor, Roster
 from stepup.mailers import Outbox
 from stepup.ports import Message
 from stepup.stores.memory import MemoryStore
 from stepup.testing import FrozenClock, ScriptedVerifier
+from stepup.token import GRANT_TYPE, OFFER_TYPE, TokenWriter
 from stepup.verifiers import EmailCode, Password
 
 FACTORS = Resource("factors", CONTEXT.actor.id)
@@ -189,3 +208,158 @@ def test_a_challenge_opened_while_a_factor_is_added_asks_for_that_factor() -> No
 
     assert challenge.allowed == ("totp",)
     assert challenge.strongest == 30
+
+
+@pytest.mark.requirement("P-06", "S-03")
+@pytest.mark.parametrize("junk", [{"score": 150}, {"level": "dire"}, {"score": 0.5 * 100}])
+def test_an_assessment_that_cannot_be_is_an_unknown_one(junk: Any) -> None:
+    """An assessor that fails by building a wrong value has failed: the risk is unknown, and blocked where that is."""
+    blocks = Policy(block_session_risk=["high", "unknown"])
+    here = world(actions=[Action("a", "A", policy=blocks)], risk=lambda *_: RiskAssessment(**junk))
+
+    decision = here.gate.check("a", CONTEXT)
+
+    assert (decision.code, decision.risk.level) == (Code.ACTION_BLOCKED, RiskLevel.UNKNOWN)
+
+
+@pytest.mark.requirement("C-06")
+def test_a_part_that_grew_too_old_is_asked_for_again() -> None:
+    """With a limit of age, the first part of an all-of must still be young when the second one is proved."""
+    rule = Policy(methods=all_of("password", "passkey"), max_age=60)
+    here = world(actions=[Action("a", "A", policy=rule)])
+    challenge = here.gate.start("a", CONTEXT)
+    here.gate.verify(challenge.id, "password", "pw", CONTEXT)
+    here.clock.advance(60)
+
+    late = here.gate.verify(challenge.id, "passkey", "touch", CONTEXT)
+    done = here.gate.verify(challenge.id, "password", "pw", CONTEXT)
+
+    assert isinstance(late, MoreNeeded)
+    assert late.remaining == ("password",)
+    assert isinstance(done, Verified)
+    assert done.grant.expires_at == here.now + timedelta(seconds=60)
+
+
+def test_what_is_verified_is_shown_as_verified() -> None:
+    """The challenge in the result is the one that was finished, with its grant and its proofs."""
+    done = world().prove("member.role")
+
+    assert done.challenge.state == "verified"
+    assert done.challenge.grant_id == done.grant.id
+    assert done.challenge.proofs == done.grant.proofs
+
+
+def test_a_rotation_that_is_refused_is_an_attempt_that_failed() -> None:
+    """Whatever the application raises while it changes the session's id, the answer is counted and recorded."""
+
+    def rotate() -> str:
+        raise InvalidInput("session", "cannot be changed now")
+
+    here = world()
+    challenge = here.start("member.role")
+
+    found = here.gate.verify(challenge.id, "passkey", "touch", CONTEXT, rotate=rotate)
+
+    assert isinstance(found, Rejected)
+    assert here.reasons()[-1] == "rotate_failed"
+
+
+@pytest.mark.requirement("G-02")
+def test_signing_out_of_what_never_proved_anything_writes_nothing() -> None:
+    """A site that revokes on every sign-out leaves no record for sessions that never stepped up."""
+    here = world()
+
+    assert here.gate.revoke(CONTEXT, session=True) is False
+    assert here.store.calls == ["load"]
+    assert here.events() == []
+
+
+def test_a_lock_on_another_method_is_no_reason_to_wait() -> None:
+    """Only methods that the action would take count in the answer: waiting for the password helps nobody here."""
+    here = real_world(actions=(*REAL_ACTIONS, Action("by.totp", "By code", methods="totp")), enrol_url="/enrol")
+    for _ in range(2):
+        challenge = here.gate.start("by.any", CONTEXT)
+        for _ in range(5):
+            here.gate.verify(challenge.id, "password", "wrong", CONTEXT)
+            here.clock.advance(121)
+
+    refused = outcome(lambda: here.gate.start("by.totp", CONTEXT))
+
+    assert isinstance(refused, Denied)
+    assert (refused.code, refused.retry_at, refused.enrol_url) == (Code.NO_USABLE_METHOD, None, "/enrol")
+    assert refused.decision.unavailable == {"totp": "not_enrolled", "recovery_code": "not_enrolled"}
+
+
+@pytest.mark.requirement("C-05")
+def test_every_single_use_of_a_session_can_be_used() -> None:
+    """Six proofs are six uses: what was spent of them hides nothing that still stands."""
+    here = world()
+    for _ in range(6):
+        here.prove("once.shelf")
+        here.clock.advance(1)
+
+    assert [here.allows("once.shelf") for _ in range(7)] == [True] * 6 + [False]
+
+
+@pytest.mark.requirement("G-04")
+def test_claims_in_the_shape_of_another_release_are_no_grant() -> None:
+    """Signed by our own key and yet not ours: refused like any other token, and an offer likewise."""
+    here = world()
+    common = {"iss": "stepup", "aud": "stepup", "sub": CONTEXT.actor.id}
+    grants = TokenWriter(KeyRing(SECRET), GRANT_TYPE)
+    offers = TokenWriter(KeyRing(SECRET), OFFER_TYPE)
+    for claims in (
+        common,
+        {**common, "jti": "x", "stepup": {}},
+        {**common, "stepup": [], "iat": "now", "exp": "never"},
+    ):
+        needed = outcome(lambda claims=claims: here.gate.require("org.delete", CONTEXT, token=grants.sign(claims)))
+        assert needed.code == Code.GRANT_INVALID
+        refused = outcome(lambda claims=claims: here.gate.start_offer(offers.sign(claims), CONTEXT))
+        assert refused.code == Code.BAD_REQUEST
+
+
+class Boasting(ScriptedVerifier):
+    """A password hook that says its factor stands for an authenticator."""
+
+    def enrolled(self, actor: Actor, /) -> tuple[Factor, ...]:
+        return (Factor("password", self.method, stands_for="totp"),)
+
+
+def test_only_a_recovery_code_stands_for_another_method() -> None:
+    """A hook cannot promote its own factor: its answer breaks the contract, and nothing is decided on it."""
+    here = world(
+        actions=[Action("a", "A", methods="totp")],
+        verifiers=[Boasting("password", strength=20, answer="x"), ScriptedVerifier("totp", strength=30)],
+    )
+
+    assert isinstance(outcome(lambda: here.gate.start("a", CONTEXT)), ContractBroken)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"amr": (1,)}, {"amr": ("x" * 20_000,)}, {"amr": ("",)}, {"amr": ("a",) * 17}, {"user_verified": object()}],
+)
+def test_a_proof_with_a_wrong_value_inside_is_none(change: dict[str, Any]) -> None:
+    """It would travel in the token: refused before anything is minted, and recorded."""
+
+    class Odd(ScriptedVerifier):
+        def check(self, state: State | None, response: object, context: Ceremony, /) -> Checked:
+            found = super().check(state, response, context)
+            assert found.proof is not None
+            return replace(found, proof=replace(found.proof, **change))
+
+    here = world(actions=[Action("a", "A")], verifiers=[Odd()])
+    challenge = here.gate.start("a", CONTEXT)
+
+    found = here.gate.verify(challenge.id, "scripted", "right", CONTEXT)
+
+    assert isinstance(found, Rejected)
+    assert here.reasons()[-1] == "verifier_error"
+
+
+@pytest.mark.parametrize("method", ["any", "strongest", "fresh_session"])
+def test_no_method_has_a_name_that_means_something_else(method: str) -> None:
+    """In a policy these words are requirements; a verifier of that name could never be named."""
+    with pytest.raises(ConfigurationError, match=r"means? something else"):
+        world(actions=[], verifiers=[ScriptedVerifier(method)])

@@ -132,6 +132,8 @@ async def _by_shelf(core: Core, asking: Asking) -> Found:
         if (passed := pure.by_step_up(request, proved, grants, now)) is not None:
             return Found(passed)
     candidates, why = pure.by_shelf(request, shelf, snapshot, now)
+    if len(candidates) > 1:
+        candidates, why = await _unspent(core, asking, candidates)
     for candidate in candidates:
         found, why = await _try_shelf(core, asking, candidate)
         if found is not None:
@@ -148,6 +150,17 @@ async def _by_shelf(core: Core, asking: Asking) -> Found:
         if seen is not None:
             await core.apply(where, Changes(now, (seen,)))
     return Found(_with_offer(core, asking, decision))
+
+
+async def _unspent(
+    core: Core, asking: Asking, candidates: tuple[pure.Candidate, ...]
+) -> tuple[tuple[pure.Candidate, ...], tuple[str, ...]]:
+    """Those of several grants that still stand, by one look, so that spent ones cost no tries."""
+    grants = [one.grant for one in candidates if one.grant is not None]
+    keys = dict.fromkeys(key for grant in grants for key in pure.grant_keys(grant))
+    snapshot = await core.load(core.partition(asking.request.context.actor), tuple(keys))
+    live = tuple(one for one in candidates if one.grant is not None and pure.standing(one.grant, snapshot) is None)
+    return live[: pure.SHELF_TRIES], ("spent",)
 
 
 async def _try_shelf(core: Core, asking: Asking, candidate: pure.Candidate) -> tuple[Found | None, tuple[str, ...]]:

@@ -58,7 +58,7 @@ async def _prepare(core: Core, opened: Opened, context: Context, method: str, no
         raise
     except Exception as error:  # noqa: BLE001 -- named without its text, which may hold what was sent
         raise ContractBroken(f"The verifier of {method!r} raised {type(error).__name__} in begin().") from None
-    if not isinstance(begun, Begun):  # pyright: ignore[reportUnnecessaryIsInstance] -- a port's answer is never taken on trust
+    if not isinstance(begun, Begun) or not isinstance(begun.prompt, Prompt):  # pyright: ignore[reportUnnecessaryIsInstance] -- a port's answer is never taken on trust
         raise ContractBroken(f"The verifier of {method!r} must answer Begun.")
     return begun
 

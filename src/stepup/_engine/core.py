@@ -21,7 +21,7 @@ from stepup.context import RECOVERY_CODE, UNKNOWN_RISK, Actor, Context, Resource
 from stepup.decide.holding import MethodInfo
 from stepup.decide.request import Ids, Request, resolve
 from stepup.decision import Decision
-from stepup.errors import ContractBroken, StepUpError, StoreBusy, StoreUnavailable
+from stepup.errors import ContractBroken, StepUpError, StoreBusy, StoreUnavailable, WrongColour
 from stepup.event import Event, EventType, event
 from stepup.factor import Factor, Roster
 from stepup.keys import KeyRing, Vault
@@ -95,7 +95,7 @@ class Core:
         assert self.assess is not None  # request() asks only then
         try:
             found: object = await self.assess(context, action)
-        except StepUpError:
+        except WrongColour:
             raise
         except Exception as error:  # noqa: BLE001 -- a failing assessor is unknown risk, never low risk
             logger.warning("the risk assessor raised %s", type(error).__name__)
@@ -129,7 +129,7 @@ class Core:
         """The application-owned factors of one method, fingerprinted; None where the store keeps them."""
         try:
             found: object = await self.verifiers[method].enrolled(actor)
-        except StepUpError:
+        except WrongColour:
             raise
         except Exception as error:  # noqa: BLE001 -- see factors()
             logger.warning("the verifier of %s raised %s in enrolled()", method, type(error).__name__)
@@ -145,6 +145,8 @@ class Core:
         if not isinstance(factor, Factor) or factor.method != method:
             raise ContractBroken(f"The verifier of {method!r} answered something that is no Factor of its method.")
         require_text("Factor.id", factor.id, limit=128)
+        if not _sound(factor):
+            raise ContractBroken(f"The verifier of {method!r} answered a Factor with a value of the wrong type.")
         if factor.material is None:
             return replace(factor, fingerprint=None)
         before = next((seen.fingerprint for seen in roster.seen if seen.factor_id == factor.id), None)
@@ -268,6 +270,20 @@ class Core:
     def now(self) -> datetime:
         """The current time, never earlier than seen before."""
         return self.clock.now()
+
+
+def _sound(factor: Factor) -> bool:
+    """Whether a factor from outside is what its annotations say; only a recovery code stands for another."""
+    typed: tuple[tuple[object, type], ...] = (
+        (factor.material, bytes),
+        (factor.strength, int),
+        (factor.quarantined_until, datetime),
+        (factor.enrolled_at, datetime),
+    )
+    if not all(value is None or isinstance(value, kind) for value, kind in typed):  # pyright: ignore[reportUnnecessaryIsInstance] -- a port's answer is never taken on trust
+        return False
+    aware = all(time is None or time.tzinfo is not None for time in (factor.quarantined_until, factor.enrolled_at))
+    return aware and (factor.stands_for is None or factor.method == RECOVERY_CODE)
 
 
 def ids() -> Ids:

@@ -16,6 +16,7 @@ from stepup.binding import session_hash
 from stepup.canonical import canonical_json
 from stepup.context import Context, Resource
 from stepup.decide.request import Request
+from stepup.errors import InvalidInput
 from stepup.grant import MAX_SKEW
 from stepup.policy import Params
 
@@ -63,6 +64,13 @@ def read_offer(core: Core, offer: object, context: Context, now: datetime) -> Of
     claims = core.offers.read(offer)
     if claims is None or claims.get("iss") != core.namespace or claims.get("aud") != core.audience:
         return None
+    try:
+        return _offered(core, claims, context, now)
+    except (KeyError, TypeError, ValueError, InvalidInput):
+        return None  # signed by us, in the shape of another release
+
+
+def _offered(core: Core, claims: Mapping[str, object], context: Context, now: datetime) -> Offered | None:
     data = cast(Mapping[str, Any], claims)
     own, stamp = data["stepup"], now.timestamp()
     if stamp >= data["exp"] or data["iat"] > stamp + MAX_SKEW.total_seconds():

@@ -54,9 +54,11 @@ async def revoke_some(core: Core, context: Context, grant: str | None, *, sessio
     if session and hashed is None:
         raise InvalidInput("revoke", "session=True needs a session in the context")
 
-    def decide(snapshot: Snapshot) -> tuple[Changes, bool]:
+    def decide(snapshot: Snapshot) -> tuple[Changes | None, bool]:
         if everything:
             return revoke.revoke_everything(context, snapshot, now, ids()), True
+        if not snapshot.version(session_epoch(hashed)):
+            return None, False  # nothing was ever opened in it
         return revoke.revoke_session(context, hashed, snapshot, now, ids()), True
 
     key = ACTOR_EPOCH if everything else session_epoch(hashed)

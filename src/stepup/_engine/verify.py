@@ -12,13 +12,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from stepup.ceremony import REJECTED, Checked
-from stepup.challenge import Challenge
+from stepup.challenge import Challenge, State
 from stepup.changes import Changes, Snapshot, challenge_key, factor_key
 from stepup.context import MAX_TEXT, RECOVERY_CODE, Context, clean_text, require_text
 from stepup.decide import attempt as pure
 from stepup.decide.attempt import Answering, Findings, MoreNeeded, Rejected, Verified
 from stepup.decide.standing import NOT_FOUND, Refusal, answer_keys, check_standing
-from stepup.errors import Code, InvalidInput, StepUpError
+from stepup.errors import Code, InvalidInput, StepUpError, WrongColour
 from stepup.event import EventType
 from stepup.grant import Grant, to_claims
 from stepup.notices import recovery_code_used
@@ -113,7 +113,7 @@ async def _rotate(
     try:
         made = rotate()
         new = await made if inspect.isawaitable(made) else made
-    except StepUpError:
+    except WrongColour:
         raise
     except Exception as error:  # noqa: BLE001 -- a session that could not be rotated opens nothing
         logger.warning("rotate raised %s", type(error).__name__)
@@ -149,4 +149,6 @@ async def _conclude(
     if isinstance(outcome, MoreNeeded):
         return outcome
     token = core.grants.sign(to_claims(outcome, core.namespace, core.audience))
-    return Verified(outcome, token, one.challenge)
+    return Verified(
+        outcome, token, replace(one.challenge, state=State.VERIFIED, grant_id=outcome.id, proofs=outcome.proofs)
+    )

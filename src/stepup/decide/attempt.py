@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Final, cast
 
 from stepup.binding import Binding
 from stepup.ceremony import Checked, Verdict
@@ -47,7 +47,8 @@ from .holding import MethodInfo, trial, trusted_device
 from .request import Ids, Request, holding
 from .standing import Refusal, check_method, check_standing, remaining, roster_of, standing_checks
 
-MAX_CLAIM: Final = 128
+MAX_CLAIM: Final = 96
+MAX_AMR: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,7 @@ def _sound(one: Answering, checked: Checked, now: datetime) -> bool:
     proof, advance, claims, ids = checked.proof, checked.advance, checked.claims, {ref.id for ref in one.refs}
     if not isinstance(proof, Proof) or proof.method != one.method or proof.at != now:
         return False
-    if not isinstance(proof.factor_id, str) or proof.factor_id not in ids or not isinstance(proof.strength, int):  # pyright: ignore[reportUnnecessaryIsInstance] -- as the docstring says
+    if not isinstance(proof.factor_id, str) or proof.factor_id not in ids or not _typed(proof):
         return False
     if not isinstance(claims, tuple) or len(set(map(repr, claims))) != len(claims):  # pyright: ignore[reportUnnecessaryIsInstance] -- as the docstring says
         return False
@@ -180,6 +181,12 @@ def _sound(one: Answering, checked: Checked, now: datetime) -> bool:
     ):
         return False
     return checked.material is None or isinstance(checked.material, bytes)  # pyright: ignore[reportUnnecessaryIsInstance] -- as above
+
+
+def _typed(proof: Proof) -> bool:
+    amr = cast("tuple[object, ...]", proof.amr)
+    short = len(amr) <= MAX_AMR and all(isinstance(one, str) and 0 < len(one) <= MAX_AMR for one in amr)
+    return short and isinstance(proof.strength, int) and isinstance(proof.user_verified, bool)  # pyright: ignore[reportUnnecessaryIsInstance] -- a port's answer is never taken on trust
 
 
 def proof_of(one: Answering, checked: Checked) -> Proof:
@@ -275,7 +282,7 @@ def _used(
     checked, roster = findings.checked, roster_of(snapshot)
     after = roster
     until = one.challenge.expires_at + RETENTION
-    puts = [Record(claim_key(f"{one.method}:{name}"), Claim(now), 0, until) for name in checked.claims]
+    puts = [Record(claim_key(f"method:{one.method}:{name}"), Claim(now), 0, until) for name in checked.claims]
     if checked.advance is not None:
         before = snapshot.get(factor_key(one.method), FactorSet) or FactorSet()
         puts.append(snapshot.put(factor_key(one.method), before.replacing(checked.advance)))

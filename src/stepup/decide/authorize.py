@@ -172,7 +172,7 @@ def by_shelf(
             found.append(Candidate(grant, (), _to_judge(request, grant)))
     if found and request.rules.policy.token_required:
         return (), ("token_required",)
-    return tuple(found[:SHELF_TRIES]), tuple(dict.fromkeys(reasons)) or ("no_grant",)
+    return tuple(found), tuple(dict.fromkeys(reasons)) or ("no_grant",)
 
 
 def _to_judge(request: Request, grant: Grant) -> bool:

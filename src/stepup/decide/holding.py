@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from stepup.challenge import FactorRef
-from stepup.context import FRESH_SESSION, Proof
+from stepup.context import FRESH_SESSION, RECOVERY_CODE, Proof
 from stepup.decision import Decision, Outcome, Reason
 from stepup.errors import Code
 from stepup.factor import Factor, strongest
@@ -39,7 +39,7 @@ class Held:
     unavailable: Mapping[str, str]
     strongest: int | None
     any_enrolled: bool
-    retry_at: datetime | None = None
+    waits: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
 
     @property
     def usable(self) -> tuple[Usable, ...]:
@@ -79,7 +79,7 @@ def judge(
     every = list(factors)
     good: list[FactorRef] = []
     why: dict[str, str] = dict.fromkeys(methods, "not_enrolled")
-    waits: list[datetime] = []
+    waits: dict[str, datetime] = {}
     for factor in every:
         info = methods.get(factor.method)
         if info is None:
@@ -90,11 +90,12 @@ def judge(
             good.append(ref)
         else:
             why[factor.method] = reason
-            waits.extend([until] if until else [])
+            if until is not None:
+                waits[factor.method] = min(until, waits.get(factor.method, until))
     for ref in good:
         why.pop(ref.method, None)
     strengths = {name: info.strength for name, info in methods.items()}
-    return Held(tuple(good), why, strongest(every, strengths, now), bool(every), min(waits, default=None))
+    return Held(tuple(good), why, strongest(every, strengths, now), bool(every), waits)
 
 
 def _unusable(
@@ -141,6 +142,9 @@ def answer(
     again where a recent login is all that is asked for.
     """
     methods = ways(request, held, (), now)
+    named = (*request.rules.named, RECOVERY_CODE) if request.rules.named else tuple(held.unavailable)
+    unavailable = {name: why for name, why in held.unavailable.items() if name in named}
+    retry_at = min((at for name, at in held.waits.items() if name in unavailable), default=None)
     base = Decision(
         Outcome.STEP_UP_REQUIRED,
         code,
@@ -148,7 +152,7 @@ def answer(
         request.rules.level,
         reasons,
         methods,
-        held.unavailable,
+        unavailable,
         max_age=asked_age(request),
         rules=request.rules.hash,
         risk=request.risk,
@@ -158,9 +162,9 @@ def answer(
     base = replace(base, outcome=Outcome.DENIED, max_age=None)
     if _login_helps(request):
         return replace(base, code=Code.LOGIN_REQUIRED, login_url=login_url)
-    if "locked" in held.unavailable.values():
-        return replace(base, code=Code.LOCKED_OUT, retry_at=held.retry_at)
-    return replace(base, code=Code.NO_USABLE_METHOD, retry_at=held.retry_at, enrol_url=enrol_url)
+    if "locked" in unavailable.values():
+        return replace(base, code=Code.LOCKED_OUT, retry_at=retry_at)
+    return replace(base, code=Code.NO_USABLE_METHOD, retry_at=retry_at, enrol_url=enrol_url)
 
 
 def asked_age(request: Request) -> int:

@@ -184,6 +184,7 @@ def holding(request: Request, now: datetime, strongest: int | None = None) -> Ho
         session_age=session_age(request.context, now),
         session_window=session_window(request),
         allowed=request.risk.methods,
+        max_age=request.rules.policy.max_age,
     )
 
 
