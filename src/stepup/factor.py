@@ -100,10 +100,11 @@ class FactorSet:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """An enrolment that waits for its confirmation: bound to a session, with its own try limit."""
+    """An enrolment that waits for its confirmation: bound to a session and both epochs, with its own try limit."""
 
     session: str | None
     epoch: int
+    session_epoch: int
     expires_at: datetime
     proved: int
     label: str = ""

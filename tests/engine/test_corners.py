@@ -363,3 +363,16 @@ def test_no_method_has_a_name_that_means_something_else(method: str) -> None:
     """In a policy these words are requirements; a verifier of that name could never be named."""
     with pytest.raises(ConfigurationError, match=r"means? something else"):
         world(actions=[], verifiers=[ScriptedVerifier(method)])
+
+
+@pytest.mark.requirement("G-02")
+def test_signing_out_ends_an_enrolment_that_waits() -> None:
+    """A secret that was shown before the sign-out can not be confirmed after it, not even from the same session."""
+    here = real_world()
+    here.prove(ADD, CONTEXT, "password", PASSWORD, resource=FACTORS, params={"method": "totp"})
+    made = here.gate.factors.enrol_totp(CONTEXT)
+
+    assert here.gate.revoke(CONTEXT, session=True) is True
+    assert not here.gate.factors.confirm_totp(CONTEXT, made.factor_id, code(made.secret, here.now))
+    assert here.gate.factors.list(CONTEXT) == here.gate.factors.list(context("sess_2"))
+    assert "totp" not in {factor.method for factor in here.gate.factors.list(CONTEXT)}

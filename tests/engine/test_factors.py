@@ -406,7 +406,7 @@ def test_an_address_can_be_changed_under_a_step_up_where_it_stands_in_the_actor(
     new = context(actor=replace(ACTOR, email="olivia@new.example"))
     here.gate.factors.changed(new, "email_code", authorization)
 
-    here.start("by.mail", new)
+    assert here.start("by.mail", new).allowed == ("email_code",)
 
 
 def test_changed_takes_only_a_fresh_authorization_of_this_person() -> None:

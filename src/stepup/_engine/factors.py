@@ -15,7 +15,7 @@ from stepup import event as audit
 from stepup.binding import session_hash
 from stepup.ceremony import Ceremony, Checked, Verdict
 from stepup.challenge import FactorRef
-from stepup.changes import ACTOR_EPOCH, ROSTER, THROTTLE, Changes, Snapshot, factor_key
+from stepup.changes import ACTOR_EPOCH, ROSTER, THROTTLE, Changes, Snapshot, factor_key, session_epoch
 from stepup.context import (
     RECOVERY_CODE,
     Actor,
@@ -86,7 +86,9 @@ async def enrol_totp(core: Core, context: Context, label: str, token: object) ->
         changes = pure.start_enrolment(enrolling, made, snapshot, now, ids())
         return changes, changes is not None
 
-    kept = await core.commit(core.partition(context.actor), (ROSTER, ACTOR_EPOCH, factor_key(TOTP)), decide)
+    kept = await core.commit(
+        core.partition(context.actor), (ROSTER, ACTOR_EPOCH, session_epoch(enrolling.session), factor_key(TOTP)), decide
+    )
     if not kept:
         raise Denied(_refusal(pure.ADD, Code.RATE_LIMITED, "too_many_factors"))
     return TOTPEnrolment(made.id, secret, uri, now + PENDING_TTL)
@@ -95,7 +97,7 @@ async def enrol_totp(core: Core, context: Context, label: str, token: object) ->
 async def confirm_totp(core: Core, context: Context, factor_id: str, code: object) -> Factor | Rejected:
     """Make the secret count once its first code is right; see ``Factors.confirm_totp``."""
     where, session, now = core.partition(require_context(context).actor), session_hash(core.ring, context), core.now()
-    keys = (ROSTER, ACTOR_EPOCH, THROTTLE, factor_key(TOTP))
+    keys = (ROSTER, ACTOR_EPOCH, session_epoch(session), THROTTLE, factor_key(TOTP))
 
     def count(snapshot: Snapshot) -> tuple[Changes | None, StoredFactor | None]:
         found = pure.pending_factor(factor_id, TOTP, session, snapshot, now)

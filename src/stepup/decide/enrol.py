@@ -15,7 +15,7 @@ from typing import Final
 
 from stepup.binding import Binding
 from stepup.challenge import Challenge, FactorRef
-from stepup.changes import ACTOR_EPOCH, ROSTER, THROTTLE, Changes, Epoch, Snapshot, factor_key
+from stepup.changes import ACTOR_EPOCH, ROSTER, THROTTLE, Changes, Epoch, Record, Snapshot, factor_key, session_epoch
 from stepup.context import RECOVERY_CODE, Context, Resource
 from stepup.event import EventType, event
 from stepup.factor import (
@@ -95,7 +95,9 @@ def start_enrolment(one: Enrolling, made: StoredFactor, snapshot: Snapshot, now:
     key = factor_key(made.method)
     before = snapshot.get(key, FactorSet) or FactorSet()
     kept = FactorSet(tuple(factor for factor in before.factors if factor.pending is None))
-    pending = Pending(one.session, snapshot.version(ACTOR_EPOCH), now + PENDING_TTL, one.proved, one.label)
+    ends_with, version = session_epoch(one.session), snapshot.version(session_epoch(one.session))
+    until = now + PENDING_TTL
+    pending = Pending(one.session, snapshot.version(ACTOR_EPOCH), version or 1, until, one.proved, one.label)
     put = snapshot.put(key, kept.replacing(replace(made, pending=pending)))
     made_event = event(
         ids.event,
@@ -106,7 +108,9 @@ def start_enrolment(one: Enrolling, made: StoredFactor, snapshot: Snapshot, now:
         method=made.method,
         detail={"factor": made.id},
     )
-    return Changes(now, (put,), (snapshot.check(ROSTER), snapshot.check(ACTOR_EPOCH)), (made_event,))
+    puts = (put,) if version else (put, Record(ends_with, Epoch()))
+    checks = [snapshot.check(ROSTER), snapshot.check(ACTOR_EPOCH), *([snapshot.check(ends_with)] if version else [])]
+    return Changes(now, puts, tuple(checks), (made_event,))
 
 
 def revoked(one: Enrolling, snapshot: Snapshot) -> bool:
@@ -124,7 +128,8 @@ def pending_factor(
     found = (snapshot.get(factor_key(method), FactorSet) or FactorSet()).get(factor_id)
     if found is None or found.pending is None or now >= found.pending.expires_at:
         return None
-    if found.pending.session != session or found.pending.epoch != snapshot.version(ACTOR_EPOCH):
+    epochs = (snapshot.version(ACTOR_EPOCH), snapshot.version(session_epoch(session)))
+    if found.pending.session != session or (found.pending.epoch, found.pending.session_epoch) != epochs:
         return None
     return found if found.pending.tries < CONFIRM_TRIES + counted else None
 

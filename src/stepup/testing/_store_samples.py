@@ -145,7 +145,7 @@ FACTORS: Final = FactorSet(
             id="fac_1",
             method="totp",
             data={"sealed": "v1.AAECAwQ=", "last_step": 2**40, "codes": (HASH, HASH[::-1]), "none": ()},
-            pending=Pending(session=HASH, epoch=3, expires_at=SOON, proved=20, label=TEXT, tries=2),
+            pending=Pending(session=HASH, epoch=3, session_epoch=4, expires_at=SOON, proved=20, label=TEXT, tries=2),
         ),
         StoredFactor("fac_2", "totp", {}),
     )
