@@ -49,6 +49,34 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def tests_stores(session: nox.Session) -> None:
+    """Run the tests of the stores with every database; one that does not answer is a failure, not a gap."""
+    session.install("-e", ".", *groups("test"))
+    session.run("pytest", *(session.posargs or ["tests/stores"]), env={"STEPUP_TEST_ALL_STORES": "1"})
+
+
+@nox.session
+def races(session: nox.Session) -> None:
+    """Race workers for grants, attempts and codes on every database. ``-- --full`` runs the full numbers."""
+    session.install("-e", ".", *groups("test"))
+    session.run("python", "tests/proofs/races.py", *session.posargs)
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Inject a fault at every store call of every flow, and kill processes at random points."""
+    session.install("-e", ".", *groups("test"))
+    session.run("python", "tests/proofs/faults.py", *session.posargs)
+
+
+@nox.session
+def growth(session: nox.Session) -> None:
+    """Measure the store at growing sizes. ``-- --sizes 10000 1000000 10000000`` for the large ones."""
+    session.install("-e", ".", *groups("test"))
+    session.run("python", "benchmarks/growth.py", *session.posargs)
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """Watch a dangerous action being blocked, proved, unlocked, and refused on every kind of misuse."""
     _quickstart(session)

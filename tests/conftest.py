@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+import pytest
+import sql_backends
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["requirements_plugin", "pytester"]
@@ -17,3 +19,9 @@ settings.register_profile(
 )
 settings.register_profile("explore", settings.get_profile("stepup"), derandomize=False, max_examples=1000)
 settings.load_profile("explore" if os.environ.get("STEPUP_HYPOTHESIS_PROFILE") else "stepup")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say plainly which databases were not exercised, by name."""
+    for why in sorted(sql_backends.not_exercised):
+        terminalreporter.write_line(f"NOT EXERCISED: {why}", yellow=True)

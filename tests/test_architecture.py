@@ -65,16 +65,19 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "_observe": ENGINE,
     "_guard": (*VALUES, "changes"),
     "_config": (*ENGINE, "_observe"),
-    "_sync": (*FACE, "lint"),
-    "_async": (*FACE, "lint"),
+    "_sync": (*FACE, "lint", "stores.sql"),
+    "_async": (*FACE, "lint", "stores.sql"),
     "terminal": (*FACE, "_sync", "terminal"),
     # policies from files, and advice about them
     "_policy_data": VALUES,
     "_policy_models": (*VALUES, "_policy_data"),
     "policy_file": (*VALUES, "_policy_data", "_policy_models"),
     "lint": VALUES,
+    # records as text, for adapters
+    "codec": (*VALUES, "changes"),
     # adapters: values only; never the engine, never decisions
     "stores": (*VALUES, "changes", "stores"),
+    "stores.sql": (*VALUES, "changes", "codec", "stores"),
     "verifiers": (*PORTS, "verifiers"),
     "mailers": (*PORTS, "mailers"),
     # the front door, and the kit for tests
@@ -90,7 +93,10 @@ THIRD_PARTY: Mapping[str, tuple[str, ...]] = {
     "keys": ("cryptography",),
     "verifiers": ("argon2", "cryptography", "pyotp"),
     "_policy_models": ("pydantic",),
-    "codec": ("pydantic",),
+    "codec": ("pydantic", "pydantic_core"),
+    "stores.sql": ("sqlalchemy",),
+    "stores.sql.migrations": ("alembic", "sqlalchemy"),
+    "__main__": ("sqlalchemy",),
     "testing": ("pytest",),
 }
 LAZY = ("argon2", "cryptography", "pydantic", "pyotp")

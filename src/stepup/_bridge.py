@@ -16,12 +16,12 @@ import functools
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from .challenge import Challenge
 from .changes import Applied, Changes, Key, Lost, Page, Partition, Record
 from .context import Actor, Context, RiskAssessment
-from .errors import ConfigurationError, WrongColour
+from .errors import ConfigurationError, InvalidInput, WrongColour
 from .event import Event
 from .factor import Factor
 from .ports import (
@@ -32,6 +32,7 @@ from .ports import (
     Call,
     Ceremony,
     Checked,
+    Joined,
     Portable,
     RiskAssessor,
     State,
@@ -177,6 +178,54 @@ def called_assessor(assess: RiskAssessor | AsyncRiskAssessor, call: Call) -> Asy
 # -- stores ------------------------------------------------------------------------
 
 
+class _SyncJoined(Protocol):
+    """What ``joined(connection)`` of a sync store answers."""
+
+    def apply(self, partition: Partition, changes: Changes) -> Applied | Lost: ...
+
+    def afterwards(self, work: Callable[[bool], object]) -> None: ...
+
+
+class InlineJoined:
+    """A sync store inside a transaction of the caller's, for the engine."""
+
+    def __init__(self, inner: _SyncJoined) -> None:
+        self._inner = inner
+
+    async def prepare(self) -> None:
+        """As ``Joined.prepare``; a sync store looks at the connection when it is given one."""
+
+    async def apply(self, partition: Partition, changes: Changes) -> Applied | Lost:
+        """As ``Joined.apply``."""
+        return self._inner.apply(partition, changes)
+
+    def afterwards(self, work: Callable[[bool], Awaitable[object]]) -> None:
+        """As ``Joined.afterwards``."""
+
+        async def awaited(committed: bool) -> object:
+            return await work(committed)
+
+        self._inner.afterwards(lambda committed: run_sync(awaited(committed)))
+
+
+def joined(store: AsyncStore, connection: object) -> Joined:
+    """*store* inside the transaction of *connection*.
+
+    Raises:
+        InvalidInput: if the store cannot join one, or not this one.
+    """
+    inner: object = store.inner if isinstance(store, InlineStore) else store
+    join = getattr(inner, "joined", None)
+    if not callable(join):
+        raise InvalidInput(
+            "within",
+            f"needs a store that stands in the application's own database, which {type(inner).__name__} does not",
+            remedy="Use SQLStore or AsyncSQLStore, on the database that the action writes to.",
+        )
+    made = join(connection)
+    return InlineJoined(cast(_SyncJoined, made)) if isinstance(store, InlineStore) else cast(Joined, made)
+
+
 class InlineStore:
     """A sync store for the engine."""
 
@@ -184,6 +233,11 @@ class InlineStore:
         require_methods("store", inner, STORE_METHODS)
         refuse_async("store", inner, STORE_METHODS)
         self._inner = inner
+
+    @property
+    def inner(self) -> Store:
+        """The store itself."""
+        return self._inner
 
     async def load(self, partition: Partition, keys: Sequence[Key]) -> Sequence[Record | None]:
         """As ``Store.load``."""

@@ -6,26 +6,73 @@ differ only in the ports they hand over: already async, and calling hooks in the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, cast
+from typing import Final, Literal, TypedDict, cast
 
-from ._bridge import is_async, require_methods
+from ._bridge import Offload, is_async, require_methods
 from ._engine.core import Core
 from ._observe import Told, observer
 from .clock import ForwardClock, SystemClock
-from .context import FRESH_SESSION, RECOVERY_CODE, require_text
+from .context import FRESH_SESSION, RECOVERY_CODE, Context, require_text
 from .decide.enrol import OWN_ACTIONS
 from .decide.holding import MethodInfo
 from .errors import ConfigurationError, InvalidInput
 from .event import Event
 from .keys import KeyRing, Secret, Vault
 from .policy import Action, Policy, Registry, Risk
-from .ports import AsyncMailer, AsyncRiskAssessor, AsyncStore, AsyncVerifier, Call, Clock, Mailer, Message, Portable
+from .ports import (
+    AsyncMailer,
+    AsyncRiskAssessor,
+    AsyncStore,
+    AsyncVerifier,
+    Call,
+    Clock,
+    Mailer,
+    Message,
+    Portable,
+    RiskAssessor,
+)
 from .throttle import Limits
 from .token import GRANT_TYPE, OFFER_TYPE, TokenWriter
 
 Secrets = Secret | Sequence[Secret] | KeyRing
+
+
+class Common(TypedDict, total=False):
+    """What both faces take besides actions, verifiers, store and secret, of either colour; ``StepUp`` has the words."""
+
+    factor_secret: Secrets | None
+    policies: Mapping[Risk | int | str, Policy] | None
+    limits: Limits | None
+    clock: Clock | None
+    context_of: Callable[[], Context] | None
+    on_decision: Told | None
+    record: Literal["events", "all"]
+    namespace: str
+    audience: str | None
+    enrol_url: str | None
+    login_url: str | None
+    revoke_on_reuse: bool
+
+
+class Options(Common, total=False):
+    """The rest of them on the sync face."""
+
+    risk: RiskAssessor | None
+    mailer: Mailer | None
+    may_start: Callable[[str, Context], bool] | None
+    on_event: Callable[[Event], object] | None
+
+
+class AsyncOptions(Common, total=False):
+    """The rest of them on the async face."""
+
+    risk: RiskAssessor | AsyncRiskAssessor | None
+    mailer: Mailer | AsyncMailer | None
+    may_start: Callable[[str, Context], bool | Awaitable[bool]] | None
+    on_event: Callable[[Event], object] | None
+    offload: Offload | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,7 @@ class Call:
     resource: Resource | None
     params: Params | None
     token: str | None
+    within: object = None
 
 
 class Guard:
@@ -42,6 +43,7 @@ class Guard:
         params: Given,
         context: Given,
         token: Given,
+        within: Given = None,
     ) -> None:
         """Check that everything named exists.
 
@@ -57,7 +59,7 @@ class Guard:
             )
         self.action = action
         self._signature = inspect.signature(function)
-        self._parts = {"context": context, "resource": resource, "params": params, "token": token}
+        self._parts = {"context": context, "resource": resource, "params": params, "token": token, "within": within}
         self._wanted = {name: _wanted(name, part, self._signature, function) for name, part in self._parts.items()}
 
     def call(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> Call:
@@ -79,7 +81,9 @@ class Guard:
             raise InvalidInput("guard params", f"gave a {type(params).__name__}, not a mapping")
         if token is not None and not isinstance(token, str):
             raise InvalidInput("guard token", f"gave a {type(token).__name__}, not a string")
-        return Call(context, resource, cast("Params | None", params), token)
+        if made["within"] is None and self._parts["within"] is not None:
+            raise InvalidInput("guard within", "gave None, not a connection or session")
+        return Call(context, resource, cast("Params | None", params), token, made["within"])
 
     def _part(self, name: str, arguments: Mapping[str, object]) -> object:
         part, wanted = self._parts[name], self._wanted[name]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, ParamSpec, TypeVar
+from typing import Literal, ParamSpec, TypeVar, Unpack
 
 from . import _bridge as bridge
-from ._config import Secrets, Settings, build, sender
+from ._config import Options, Secrets, Settings, build, sender
 from ._engine import authorize, begin, factors, look, start, upkeep, verify
 from ._engine.core import Core
 from ._guard import Guard
@@ -127,6 +128,32 @@ class StepUp:
         self.may_start = may_start
         self.factors = Factors(self.core)
 
+    @classmethod
+    def sqlite(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        actions: Sequence[Action],
+        verifiers: Sequence[Verifier | Portable],
+        secret: Secrets,
+        timeout: float = 2.0,
+        **options: Unpack[Options],
+    ) -> StepUp:
+        """A gate whose store is the SQLite file at *path*, made with its tables if it is not there yet.
+
+        It keeps what it acknowledged through a crash, and may be shared by the processes of one machine; needs the
+        extra ``sql``. ``timeout`` is how many seconds the store may take. The other arguments are those of the class.
+
+        Raises:
+            ConfigurationError: naming the thing and the remedy; also for a database in memory.
+            WrongColour: for an async port or hook.
+            StoreUnavailable: if the file cannot be opened or made.
+        """
+        from .stores.sql import SQLStore
+
+        store = SQLStore.sqlite(path, timeout=timeout)
+        return cls(actions=actions, verifiers=verifiers, store=store, secret=secret, **options)
+
     # -- deciding -----------------------------------------------------------------
 
     def check(
@@ -158,6 +185,7 @@ class StepUp:
         params: Params | None = None,
         token: str | None = None,
         request_id: str | None = None,
+        within: object = None,
     ) -> Authorization:
         """Let the call pass, spending a use where uses are limited, or raise.
 
@@ -165,14 +193,20 @@ class StepUp:
         Under concurrency a single use is spent by exactly one caller. ``request_id`` lets the very same
         request learn its own success after a lost reply; keep it secret and unique.
 
+        ``within`` is a SQLAlchemy connection or session in a transaction of the database that the store stands in:
+        what is spent is spent in that transaction, so that it commits or rolls back together with the action. What
+        is merely recorded of a refusal is written after the transaction has ended. It covers that database, only.
+
         Raises:
             StepUpRequired: fresh proof would open it; carries an offer.
             Denied: nothing that could be proved now would.
             UnknownAction: for an action nobody registered.
-            InvalidInput: for a value of the wrong type or size.
-            StoreUnavailable: if the outcome is not known; treat it as refused.
+            InvalidInput: for a value of the wrong type or size; for ``within`` in autocommit or in another database.
+            StoreUnavailable: if the outcome is not known; treat it as refused, and roll back what ``within`` was in.
         """
-        return bridge.run_sync(authorize.require(self.core, action, context, resource, params, token, request_id))
+        return bridge.run_sync(
+            authorize.require(self.core, action, context, resource, params, token, request_id, within)
+        )
 
     def guard(
         self,
@@ -182,11 +216,12 @@ class StepUp:
         params: Params | Callable[..., Params | None] | None = None,
         context: Context | Callable[..., Context] | None = None,
         token: str | Callable[..., str | None] | None = None,
+        within: object = None,
     ) -> Callable[[Callable[P, R]], Callable[P, R]]:
         """Guard a function: ``require`` runs before each call of it.
 
-        ``resource``, ``params``, ``context`` and ``token`` are values, or functions that are given those of the
-        guarded function's arguments that they name. Without ``context``, the gate's ``context_of`` is asked.
+        ``resource``, ``params``, ``context``, ``token`` and ``within`` are values, or functions that are given those
+        of the guarded function's arguments that they name. Without ``context``, the gate's ``context_of`` is asked.
 
         Raises:
             UnknownAction: when decorating, for an action nobody registered.
@@ -205,12 +240,20 @@ class StepUp:
                 params=params,
                 context=context or self._context_of,
                 token=token,
+                within=within,
             )
 
             @functools.wraps(function)
             def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
                 call = guard.call(args, kwargs)
-                self.require(action, call.context, resource=call.resource, params=call.params, token=call.token)
+                self.require(
+                    action,
+                    call.context,
+                    resource=call.resource,
+                    params=call.params,
+                    token=call.token,
+                    within=call.within,
+                )
                 return function(*args, **kwargs)
 
             return guarded

@@ -15,7 +15,8 @@
     └── Unavailable                 the OPERATOR must act; the caller refuses
         ├── StoreUnavailable        unreachable, or the outcome of a write is not known
         │   ├── StoreBusy           every retry lost against other writers
-        │   └── StoreFull           the store's own bounds are reached
+        │   ├── StoreFull           the store's own bounds are reached
+        │   └── SchemaMismatch      the tables are missing, or of a version this release does not know
         ├── ContractBroken          a port answered something its contract does not allow
         └── DeliveryFailed          a code or notice could not be handed to the mail system
 
@@ -204,6 +205,26 @@ class StoreFull(StoreUnavailable):
     """The store has reached its bounds and will not forget live records to make room."""
 
     remedy = "Run purge, or raise the bounds."
+
+
+class SchemaMismatch(StoreUnavailable):
+    """The store's tables are missing, or of a version that this release does not work on.
+
+    ``found`` is their version, None where there are none; ``supported`` are the versions that would do.
+    """
+
+    code = "schema_mismatch"
+
+    def __init__(self, found: int | None, supported: tuple[int, ...] = ()) -> None:
+        self.found = found
+        self.supported = supported
+        if found is None:
+            message, remedy = "The store's tables are not there.", "Call create_schema(), or run the migrations."
+        else:
+            known = ", ".join(str(one) for one in supported)
+            message = f"The store's schema has version {found}; this release works on {known}."
+            remedy = "Run the migrations, or the release that the schema belongs to."
+        super().__init__(message, remedy=remedy)
 
 
 class ContractBroken(Unavailable):

@@ -132,6 +132,35 @@ class AsyncStore(Protocol):
         ...
 
 
+class Joined(Protocol):
+    """A store inside one transaction of the caller's, as the engine uses it for ``require(within=)``.
+
+    Only a store whose records stand in the application's own database can be joined to one: it has a method
+    ``joined(connection)`` beside the contract, which answers this, with ``afterwards`` taking a plain function on the
+    sync face. ``stepup.stores.sql`` has it; without it, ``within=`` is refused.
+    """
+
+    async def prepare(self) -> None:
+        """Look at the connection, before anything is decided.
+
+        Raises:
+            InvalidInput: if it is in no transaction of the store's database.
+        """
+        ...
+
+    async def apply(self, partition: Partition, changes: Changes) -> Applied | Lost:
+        """As ``Store.apply``, but for the commit, which is the caller's. Used for the batch that redeems, only.
+
+        Raises:
+            StoreUnavailable: for any error of the database; the caller's transaction can only be rolled back then.
+        """
+        ...
+
+    def afterwards(self, work: Callable[[bool], Awaitable[object]]) -> None:
+        """Await ``work(committed)`` once the caller's transaction has ended."""
+        ...
+
+
 # -- clock ----------------------------------------------------------------------
 
 

@@ -127,6 +127,7 @@ def _good(here: World) -> dict[str, Any]:
         "params": None,
         "token": None,
         "request_id": None,
+        "within": None,
         "offer": here.gate.check("member.role", CONTEXT, resource=ORG).offer,
         "reason": None,
         "challenge_id": challenge.id,

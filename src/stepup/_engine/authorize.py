@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from stepup._bridge import joined
 from stepup.changes import ROSTER, THROTTLE, Changes, Snapshot, claim_key, grant_key
 from stepup.context import Context, Resource, require_text
 from stepup.decide import authorize as pure
@@ -21,6 +22,7 @@ from stepup.decision import Authorization, Decision, Outcome, Reason
 from stepup.errors import Code, Denied, StepUpRequired, StoreBusy
 from stepup.grant import Claim, Grant, from_claims
 from stepup.policy import Params
+from stepup.ports import Joined
 from stepup.throttle import Throttle
 
 from .core import TRIES, Core, Look, event_id
@@ -29,13 +31,17 @@ from .offer import make_offer
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """One ``require`` or ``check``: the call, the token presented, the request's id, and whether to spend."""
+    """One ``require`` or ``check``: the call, the token presented, the request's id, and whether to spend.
+
+    ``through`` is the store in a transaction of the caller's: what redeems goes into it, all else follows its end.
+    """
 
     request: Request
     token: object
     request_hash: str | None
     spend: bool
     now: datetime
+    through: Joined | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +62,14 @@ async def require(
     params: Params | None,
     token: object,
     request_id: str | None,
+    within: object = None,
 ) -> Authorization:
     """Let the call pass or raise; see ``StepUp.require``."""
     asking = await _asking(core, action, context, resource, params, token, request_id, spend=True)
+    if within is not None:
+        through = joined(core.store, within)
+        await through.prepare()
+        asking = replace(asking, through=through)
     found = await _decide(core, asking)
     await _note(core, asking, found)
     if found.decision.outcome is Outcome.ALLOWED:
@@ -118,7 +129,7 @@ async def _by_token(core: Core, asking: Asking) -> Found:
         return _passed(asking, "token", candidate.grant, remaining)
     decision = _invalid(core, asking, (refusal,))
     if asking.spend:
-        await core.record(core.partition(asking.request.context.actor), _recorded(asking, decision))
+        await _record(core, asking, _recorded(asking, decision))
     return Found(decision, recorded=True)
 
 
@@ -148,7 +159,7 @@ async def _by_shelf(core: Core, asking: Asking) -> Found:
         # Nothing else will remember what was seen of the factors, and a quarantine not begun would never end.
         seen = remember(snapshot, look.own, look.methods, now)
         if seen is not None:
-            await core.apply(where, Changes(now, (seen,)))
+            await _record(core, asking, Changes(now, (seen,)), once=True)
     return Found(_with_offer(core, asking, decision))
 
 
@@ -175,21 +186,26 @@ async def _try_shelf(core: Core, asking: Asking, candidate: pure.Candidate) -> t
 
 def _passed(asking: Asking, by: str, grant: Grant, remaining: int | None) -> Found:
     decision = pure.allowed(asking.request, by, grant_id=grant.id)
-    return Found(decision, grant, remaining, recorded=pure.writes_on_redeem(asking.request, grant))
+    return Found(decision, grant, remaining, recorded=_writes(asking, grant))
+
+
+def _writes(asking: Asking, grant: Grant) -> bool:
+    """Whether redeeming is a batch; in a transaction of the caller's it always is, so that it holds until the end."""
+    return asking.spend and (asking.through is not None or pure.writes_on_redeem(asking.request, grant))
 
 
 async def _redeem(core: Core, asking: Asking, grant: Grant) -> tuple[str | None, int | None]:
     """Spend the grant, or see whether it stands: ``(refusal, remaining)``."""
     request = asking.request
     where = core.partition(request.context.actor)
-    if not asking.spend or not pure.writes_on_redeem(request, grant):
+    if not _writes(asking, grant):
         snapshot = await core.load(where, pure.grant_keys(grant))
         return pure.standing(grant, snapshot), None
     if grant.uses is not None and grant.uses > 1:
         return await _redeem_counted(core, asking, grant)
     for _ in range(TRIES):
         changes = pure.redeem(request, grant, asking.now, event_id(), asking.request_hash)
-        lost = await core.apply(where, changes)
+        lost = await core.apply(where, changes, asking.through)
         if lost is None:
             return None, 0 if grant.uses else None
         if lost.key is None:
@@ -206,7 +222,8 @@ async def _redeem_counted(core: Core, asking: Asking, grant: Grant) -> tuple[str
         )
         return changes, (refusal, left)
 
-    return await core.commit(core.partition(asking.request.context.actor), pure.grant_keys(grant), decide)
+    where = core.partition(asking.request.context.actor)
+    return await core.commit(where, pure.grant_keys(grant), decide, through=asking.through)
 
 
 async def _why_spent(core: Core, asking: Asking, grant: Grant) -> tuple[str | None, int | None]:
@@ -260,9 +277,19 @@ async def _note(core: Core, asking: Asking, found: Found) -> None:
     if found.recorded:
         return
     if core.record_all:
-        await core.record(core.partition(asking.request.context.actor), _recorded(asking, found.decision))
+        await _record(core, asking, _recorded(asking, found.decision))
     if core.observe is not None:
         await core.observe(found.decision, asking.request.context)
+
+
+async def _record(core: Core, asking: Asking, changes: Changes, *, once: bool = False) -> None:
+    """Write what is no part of redeeming: at once, or when the caller's transaction has ended, whatever its end."""
+    where = core.partition(asking.request.context.actor)
+    write = core.apply if once else core.record
+    if asking.through is None:
+        await write(where, changes)
+    else:
+        asking.through.afterwards(lambda _: write(where, changes))
 
 
 def _recorded(asking: Asking, decision: Decision) -> Changes:

@@ -26,7 +26,7 @@ from stepup.event import Event, EventType, event
 from stepup.factor import Factor, Roster
 from stepup.keys import KeyRing, Vault
 from stepup.policy import Params, Registry, Risk
-from stepup.ports import AsyncRiskAssessor, AsyncStore, AsyncVerifier, Call, Message, Stored
+from stepup.ports import AsyncRiskAssessor, AsyncStore, AsyncVerifier, Call, Joined, Message, Stored
 from stepup.throttle import Limits
 from stepup.token import TokenWriter
 
@@ -186,21 +186,24 @@ class Core:
             raise StoreUnavailable(f"The store failed to load ({type(error).__name__}).") from error
         return Snapshot.of(keys, loaded)
 
-    async def apply(self, where: str, changes: Changes) -> Lost | None:
-        """Write *changes*; None if they were applied.
+    async def apply(self, where: str, changes: Changes, through: Joined | None = None) -> Lost | None:
+        """Write *changes*; None if they were applied. *through* makes them part of a transaction of the caller's.
 
         Raises:
             StoreUnavailable: if the outcome is not known; the caller refuses.
             ContractBroken: for any answer but APPLIED and Lost.
         """
         try:
-            answer: object = await self.store.apply(where, changes)
+            answer: object = await (through or self.store).apply(where, changes)
         except StepUpError:
             raise
         except Exception as error:
             raise StoreUnavailable(f"The store failed to apply ({type(error).__name__}).") from error
         if answer is APPLIED:
-            await self._publish(changes.events)
+            if through is None:
+                await self._publish(changes.events)
+            elif self.on_event is not None:
+                through.afterwards(lambda committed: self._publish(changes.events if committed else ()))
             return None
         if type(answer) is Lost and (answer.key is None or isinstance(answer.key, Key)):  # pyright: ignore[reportUnnecessaryIsInstance] -- a port's answer is never taken on trust
             return answer
@@ -212,6 +215,7 @@ class Core:
         keys: Sequence[Key],
         decide: Callable[[Snapshot], tuple[Changes | None, T]],
         on_claim: Callable[[Snapshot], tuple[Changes, T]] | None = None,
+        through: Joined | None = None,
     ) -> T:
         """Load, decide and apply until the batch wins; *on_claim* decides once a claim was already made.
 
@@ -223,7 +227,7 @@ class Core:
             changes, outcome = decide(snapshot)
             if changes is None:
                 return outcome
-            lost = await self.apply(where, changes)
+            lost = await self.apply(where, changes, through)
             if lost is None:
                 return outcome
             if on_claim is not None and lost.key is not None and lost.key.kind == "claim":

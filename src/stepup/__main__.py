@@ -1,0 +1,135 @@
+"""``python -m stepup``: what an operator does from a shell. One function for each command.
+
+========== ==========================================================================================
+command    does
+========== ==========================================================================================
+ddl        prints the schema as a script
+create     makes the tables where they are not there yet
+purge      deletes expired records; for cron, from as many hosts as you like
+doctor     asks the database about itself and says what it thinks of the answers
+restored   after a backup was restored: whatever was minted before is refused from now on
+========== ==========================================================================================
+
+Exit code 0 if it was done, 1 if not, 2 for a command line that makes no sense. The address of the store is
+``--store URL``, or the variable ``STEPUP_STORE``, which keeps a password out of the list of processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from .errors import ConfigurationError, StepUpError
+
+if TYPE_CHECKING:
+    from .stores.sql import SQLStore
+
+_BATCH: Final = 10_000
+_PATIENT: Final = 30.0
+"""Seconds a command waits for the database: nobody is waiting for its page."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    given = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = given.command
+    try:
+        return command(given)
+    except StepUpError as error:
+        print(f"stepup: {error}", file=sys.stderr)
+    except ModuleNotFoundError as error:
+        print(f"stepup: {error.name} is not installed; pip install 'stepup-auth[sql]' and a driver.", file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m stepup", description="What an operator does with a stepup store.")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    names = argparse.ArgumentParser(add_help=False)
+    names.add_argument("--schema", help="the database schema of the tables")
+    names.add_argument("--table-prefix", default="stepup_", help="what the tables' names begin with (stepup_)")
+    store = argparse.ArgumentParser(add_help=False, parents=[names])
+    store.add_argument("--store", metavar="URL", help="the store's address, as SQLAlchemy writes it; or STEPUP_STORE")
+
+    ddl = commands.add_parser("ddl", parents=[names], help="print the schema as a script")
+    ddl.add_argument("--dialect", required=True, choices=["postgresql", "mariadb", "mysql", "sqlite"])
+    ddl.set_defaults(command=_ddl)
+    for name, command, text in (
+        ("create", _create, "make the tables where they are not there yet"),
+        ("doctor", _doctor, "look at the database and say what is wrong with it"),
+        ("restored", _restored, "after restoring a backup: refuse whatever was minted before"),
+    ):
+        commands.add_parser(name, parents=[store], help=text).set_defaults(command=command)
+    purge = commands.add_parser("purge", parents=[store], help="delete expired records")
+    purge.add_argument("--at-most", type=int, metavar="N", help="stop after that many records")
+    purge.set_defaults(command=_purge)
+    return parser
+
+
+def _store(given: argparse.Namespace) -> SQLStore:
+    url = given.store or os.environ.get("STEPUP_STORE")
+    if not url:
+        raise ConfigurationError("No store was named.", remedy="Pass --store URL, or set STEPUP_STORE.")
+    import sqlalchemy as sa
+    from sqlalchemy import exc
+
+    from .stores.sql import SQLStore
+
+    try:
+        engine = sa.create_engine(url, pool_size=2)
+    except (exc.ArgumentError, exc.NoSuchModuleError) as error:
+        message = f"The address of the store cannot be used ({type(error).__name__})."
+    else:
+        if not engine.dialect.is_async:
+            return SQLStore(engine, schema=given.schema, table_prefix=given.table_prefix, timeout=_PATIENT)
+        message = f"{engine.dialect.driver} is an async driver."
+    raise ConfigurationError(message, remedy="Write it like postgresql+psycopg://user@host/database.")
+
+
+def _ddl(given: argparse.Namespace) -> int:
+    from .stores.sql import ddl
+
+    print(ddl(given.dialect, schema=given.schema, table_prefix=given.table_prefix), end="")
+    return 0
+
+
+def _create(given: argparse.Namespace) -> int:
+    _store(given).create_schema()
+    print("The tables are there.")
+    return 0
+
+
+def _purge(given: argparse.Namespace) -> int:
+    store, gone = _store(given), 0
+    now = datetime.now(UTC)
+    while given.at_most is None or gone < given.at_most:
+        limit = _BATCH if given.at_most is None else min(_BATCH, given.at_most - gone)
+        deleted = store.purge(now, limit=limit)
+        gone += deleted
+        if deleted < limit:
+            break
+    print(f"{gone} expired records deleted.")
+    return 0
+
+
+def _doctor(given: argparse.Namespace) -> int:
+    from .stores.sql.doctor import examine
+
+    findings = examine(_store(given))
+    for severity, what, remedy in findings:
+        print(f"{severity:8} {what}{f'. {remedy}' if remedy else ''}")
+    return 1 if any(one.severity == "problem" for one in findings) else 0
+
+
+def _restored(given: argparse.Namespace) -> int:
+    _store(given).restored()
+    print("The fence is new: tokens, challenges and session grants from before are refused.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,28 @@
+"""The store's contract on MariaDB, through every driver."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import pytest
+from sql_backends import BY_NAME, opened, opened_async
+
+from stepup.ports import AsyncStore
+from stepup.stores.sql import SQLStore
+from stepup.testing.store import AsyncStoreContract, StoreContract
+
+
+@pytest.mark.requirement("S-01")
+class TestPymysql(StoreContract):
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Iterator[SQLStore]:
+        with opened(BY_NAME["pymysql"], tmp_path) as store:
+            yield store
+
+
+class TestAsyncmy(AsyncStoreContract):
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> AbstractAsyncContextManager[AsyncStore]:
+        return opened_async(BY_NAME["asyncmy"], tmp_path)
