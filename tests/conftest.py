@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 
 import pytest
-import sql_backends
 from hypothesis import HealthCheck, settings
+
+import sql_backends
 
 pytest_plugins = ["requirements_plugin", "pytester"]
 

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 import sqlalchemy as sa
@@ -95,7 +95,7 @@ def a_prefix() -> str:
 
 
 @contextmanager
-def opened(backend: Backend, folder: Path, *, timeout: float = 10.0, **options: object) -> Iterator[SQLStore]:
+def opened(backend: Backend, folder: Path, *, timeout: float = 10.0, **options: Any) -> Iterator[SQLStore]:
     """A store with tables of its own, and *options* for its engine; the tables go when it is closed."""
     need(backend.server)
     options.setdefault("pool_size", 16)
@@ -117,7 +117,7 @@ def drop(engine: sa.Engine, store: SQLStore) -> None:
 
 @asynccontextmanager
 async def opened_async(
-    backend: Backend, folder: Path, *, seconds: float = 10.0, **options: object
+    backend: Backend, folder: Path, *, seconds: float = 10.0, **options: Any
 ) -> AsyncIterator[AsyncSQLStore]:
     """As ``opened``, for the async face."""
     need(backend.server)

@@ -17,9 +17,10 @@ Exit code 0 if it was done, 1 if not, 2 for a command line that makes no sense. 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -70,7 +71,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _store(given: argparse.Namespace) -> SQLStore:
+@contextlib.contextmanager
+def _store(given: argparse.Namespace) -> Generator[SQLStore]:
+    """The store that was named, closed behind whoever used it."""
+    store = _named(given)
+    try:
+        yield store
+    finally:
+        store.engine.dispose()
+
+
+def _named(given: argparse.Namespace) -> SQLStore:
     url = given.store or os.environ.get("STEPUP_STORE")
     if not url:
         raise ConfigurationError("No store was named.", remedy="Pass --store URL, or set STEPUP_STORE.")
@@ -98,20 +109,21 @@ def _ddl(given: argparse.Namespace) -> int:
 
 
 def _create(given: argparse.Namespace) -> int:
-    _store(given).create_schema()
+    with _store(given) as store:
+        store.create_schema()
     print("The tables are there.")
     return 0
 
 
 def _purge(given: argparse.Namespace) -> int:
-    store, gone = _store(given), 0
-    now = datetime.now(UTC)
-    while given.at_most is None or gone < given.at_most:
-        limit = _BATCH if given.at_most is None else min(_BATCH, given.at_most - gone)
-        deleted = store.purge(now, limit=limit)
-        gone += deleted
-        if deleted < limit:
-            break
+    gone, now = 0, datetime.now(UTC)
+    with _store(given) as store:
+        while given.at_most is None or gone < given.at_most:
+            limit = _BATCH if given.at_most is None else min(_BATCH, given.at_most - gone)
+            deleted = store.purge(now, limit=limit)
+            gone += deleted
+            if deleted < limit:
+                break
     print(f"{gone} expired records deleted.")
     return 0
 
@@ -119,14 +131,16 @@ def _purge(given: argparse.Namespace) -> int:
 def _doctor(given: argparse.Namespace) -> int:
     from .stores.sql.doctor import examine
 
-    findings = examine(_store(given))
+    with _store(given) as store:
+        findings = examine(store)
     for severity, what, remedy in findings:
         print(f"{severity:8} {what}{f'. {remedy}' if remedy else ''}")
     return 1 if any(one.severity == "problem" for one in findings) else 0
 
 
 def _restored(given: argparse.Namespace) -> int:
-    _store(given).restored()
+    with _store(given) as store:
+        store.restored()
     print("The fence is new: tokens, challenges and session grants from before are refused.")
     return 0
 

@@ -317,9 +317,8 @@ def _stricter(node: Any) -> Any:
     """The schema *node* with its times, bytes, mappings and plain objects handled as below."""
     from pydantic_core import core_schema
 
-    if isinstance(node, list | tuple):
-        parts = [_stricter(part) for part in cast("Iterable[Any]", node)]
-        return parts if isinstance(node, list) else tuple(parts)
+    if isinstance(node, list):
+        return [_stricter(part) for part in cast("Iterable[Any]", node)]
     if not isinstance(node, dict):
         return node
     made: Any = {

@@ -404,6 +404,7 @@ def test_the_table_below_is_about_texts_that_are_nearly_right() -> None:
         "[" * 100_000,
         text_of(f'{{"remaining":{"9" * 5000}}}', "spend"),
     ],
+    ids=lambda text: text[:80],
 )  # fmt: skip
 def test_what_is_not_exactly_a_value_is_refused(text: str) -> None:
     """Nothing is skipped, filled in or converted: a record that is not understood is not acted on."""
@@ -509,6 +510,13 @@ class Stubborn(Mapping[str, Any]):
         return 1
 
 
+class Incomparable(dict[str, Any]):
+    """A mapping that can be written, and fails when it is compared."""
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError(CANARY)
+
+
 def nested(depth: int) -> Any:
     made: Any = CANARY
     for _ in range(depth):
@@ -542,6 +550,7 @@ UNSTORABLE: list[Any] = [
     Throttle(counts=cast("Any", {1: Count(1), CANARY: Count(2)})),
     Throttle(counts=cast("Any", {CANARY: 1})),
     Throttle(counts=Stubborn()),
+    Throttle(counts=Incomparable()),
     Roster((Factor("fac_1", "totp", material=CANARY.encode()),)),
     Roster((Factor("fac_1", "totp", material=b"\xff"),)),
     *(FactorSet((StoredFactor("a", "totp", cast("Any", {CANARY: x})),)) for x in ODD),
@@ -589,7 +598,7 @@ def test_what_could_not_be_read_back_is_not_written(value: Any) -> None:
     [
         float("nan"), float("inf"), -float("inf"), object(), "\ud800", b"x", {1}, (CANARY,), NOW, Word.A, Decimal(1),
         Claim(NOW, CANARY), {1: CANARY}, {f"{CANARY}\ud800": 1}, {1: 1, CANARY: 1}, nested(40), nested(2000), circle,
-        10**5000, Stubborn(), ValueError(CANARY), State.OPEN,
+        10**5000, Stubborn(), Incomparable(), ValueError(CANARY), State.OPEN,
     ],
     ids=lambda held: type(held).__name__,
 )  # fmt: skip
@@ -605,7 +614,18 @@ def test_a_snapshot_holds_plain_json_only(held: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "detail", [{"a": 1.5}, {"a": [CANARY]}, {"a": "\ud800"}, {"\ud800": 1}, {1: CANARY}, [CANARY], None, Stubborn()]
+    "detail",
+    [
+        {"a": 1.5},
+        {"a": [CANARY]},
+        {"a": "\ud800"},
+        {"\ud800": 1},
+        {1: CANARY},
+        [CANARY],
+        None,
+        Stubborn(),
+        Incomparable(),
+    ],
 )
 def test_a_detail_holds_plain_values_only(detail: Any) -> None:
     """Text, whole numbers, truth values and None."""
@@ -659,6 +679,7 @@ def refusal(read: Callable[[Any], object], text: str | bytes) -> ContractBroken 
         encode_event(SMALL_EVENT).replace('"type":"authorization"', f'"type":"{CANARY}"'),
         encode_event(SMALL_EVENT).replace('"uses":1', f'"uses":["{CANARY}",1e400]'),
     ],
+    ids=lambda text: text[:80],
 )
 def test_no_error_shows_what_was_in_the_text(text: str) -> None:
     """Not in its message, its attributes or its traceback, and no other error hangs on it."""
@@ -806,6 +827,22 @@ def test_an_old_text_is_read_as_strictly(value: str) -> None:
         RELEASE_B.decode(text_of(value, "thing"))
 
     assert leaks(caught.value) == []
+
+
+def test_a_step_that_fails_shows_nothing() -> None:
+    """Whatever it raises, in either direction."""
+
+    def fails(made: dict[str, Any]) -> dict[str, Any]:
+        raise RuntimeError(made["value"])
+
+    release = _Codec({"thing": After}, 1, frozenset({1, 2}), {1: fails}, {1: fails})
+
+    errors = [
+        refusal(release.decode, RELEASE_0.encode(Before(NOW, CANARY))),
+        unwritten(release.encode, After(NOW, CANARY)),
+    ]
+
+    assert [leaks(error) for error in errors if error is not None] == [[], []]
 
 
 def test_what_cannot_be_stored_cannot_be_stored_in_an_old_format() -> None:

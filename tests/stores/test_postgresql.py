@@ -7,8 +7,8 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
-from sql_backends import BY_NAME, opened, opened_async
 
+from sql_backends import BY_NAME, opened, opened_async
 from stepup.ports import AsyncStore
 from stepup.stores.sql import SQLStore
 from stepup.testing.store import AsyncStoreContract, StoreContract

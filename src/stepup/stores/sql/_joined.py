@@ -11,6 +11,7 @@ together or roll back together. A ``_Bond`` stays with the connection until its 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
@@ -21,8 +22,8 @@ from typing import Any, Final, TypeVar, cast
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
-from sqlalchemy.orm import Session
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
+from sqlalchemy.orm import Session, scoped_session
 from sqlalchemy.util import greenlet_spawn
 
 from stepup.changes import FENCE, Applied, Changes, Lost, Partition
@@ -45,6 +46,8 @@ class Joined:
     """The store in the caller's transaction, for the sync face. Used for one batch."""
 
     def __init__(self, connection: object, connections: Connections) -> None:
+        if isinstance(connection, scoped_session):
+            connection = connection()
         if not isinstance(connection, sa.Connection | Session):
             raise InvalidInput("within", f"must be a Connection or Session, not a {_kind(connection)}", remedy=_REMEDY)
         self._bond = _bond(_connection_of(connection), connections)
@@ -68,6 +71,8 @@ class AsyncJoined:
     """The store in the caller's transaction, for the async face. Used for one batch."""
 
     def __init__(self, connection: object, connections: Connections) -> None:
+        if isinstance(connection, async_scoped_session):
+            connection = connection()
         if not isinstance(connection, AsyncConnection | AsyncSession):
             raise InvalidInput(
                 "within", f"must be an AsyncConnection or AsyncSession, not a {_kind(connection)}", remedy=_REMEDY
@@ -207,9 +212,15 @@ class _Bond:
             ending(self._committed)
 
     def _on_commit(self, *_: object) -> None:
-        if self.poison is not None:
-            raise StoreUnavailable(self.poison, remedy="Roll back, and let the person try again.")
-        self._committed = True
+        if self.poison is None:
+            self._committed = True
+            return
+        why = self.poison
+        # SQLAlchemy takes a transaction whose commit failed for ended, and the next commit would carry it along.
+        with contextlib.suppress(Exception):
+            self.link.connection.rollback()
+            self._on_rollback()
+        raise StoreUnavailable(why, remedy="What the transaction did has been rolled back; let the person try again.")
 
     def _on_rollback(self, *_: object) -> None:
         self.poison, self.in_savepoint, self._committed = None, False, False

@@ -1,0 +1,520 @@
+"""``require(within=)``: a proof is spent in the very transaction that does the damage, on the sync face."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from multiprocessing.connection import Connection as Pipe
+from pathlib import Path
+from typing import cast
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session as ORMSession
+from sqlalchemy.orm import scoped_session, sessionmaker
+from within_world import ACCOUNT, ACTIONS, ACTOR, CONTEXT, SECRET, Shop, settle, shop
+
+from sql_backends import SYNC, Backend, opened
+from stepup import StepUp, StepUpRequired
+from stepup.errors import InvalidInput, StoreUnavailable
+from stepup.event import EventType
+from stepup.stores.memory import MemoryStore
+from stepup.stores.sql import SQLStore
+from stepup.testing import FrozenClock, ScriptedVerifier, grant
+
+
+@pytest.fixture(params=SYNC, ids=str)
+def backend(request: pytest.FixtureRequest) -> Backend:
+    return cast(Backend, request.param)
+
+
+@pytest.fixture
+def here(backend: Backend, tmp_path: Path) -> Iterator[Shop]:
+    with shop(backend, tmp_path) as made:
+        yield made
+
+
+def token(here: Shop, action: str = "payout.create") -> str:
+    return grant(here.gate, action, CONTEXT, resource=ACCOUNT)
+
+
+def spend(here: Shop, connection: object, presented: str | None, action: str = "payout.create") -> None:
+    here.gate.require(action, CONTEXT, resource=ACCOUNT, token=presented, within=connection)
+
+
+@contextmanager
+def rolled_back(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A transaction of the application's that comes to nothing."""
+    with engine.connect() as connection:
+        transaction = connection.begin()
+        yield connection
+        transaction.rollback()
+
+
+def is_spent(here: Shop, presented: str, action: str = "payout.create") -> bool:
+    """Whether the token opens nothing any more, as ``check`` sees it: it spends nothing."""
+    return not here.gate.check(action, CONTEXT, resource=ACCOUNT, token=presented).allowed
+
+
+# -- together or not at all -----------------------------------------------------------
+
+
+@pytest.mark.requirement("C-04", "Y-03")
+def test_action_and_claim_commit_together(here: Shop) -> None:
+    """After the commit the action is there, the proof is spent, and the audit has its line."""
+    presented = token(here)
+
+    with here.engine.begin() as connection:
+        spend(here, connection, presented)
+        here.pay(connection)
+
+    assert here.payments() == 1
+    assert is_spent(here, presented)
+    newest = here.gate.events(ACTOR, limit=1).items[0]
+    assert (newest.type, newest.result, newest.reason) == (EventType.AUTHORIZATION, "ok", "grant_redeemed")
+
+
+@pytest.mark.requirement("C-04", "Y-03")
+def test_action_and_claim_roll_back_together(here: Shop) -> None:
+    """After a rollback neither is there: the person need not prove again."""
+    presented = token(here)
+
+    with rolled_back(here.engine) as connection:
+        spend(here, connection, presented)
+        here.pay(connection)
+
+    assert here.payments() == 0
+    assert not is_spent(here, presented)
+    assert "grant_redeemed" not in [event.reason for event in here.gate.events(ACTOR, limit=5).items]
+    with here.engine.begin() as connection:
+        spend(here, connection, presented)
+
+
+def test_nothing_is_seen_outside_before_the_commit(here: Shop) -> None:
+    """Until the caller commits, the proof counts as unspent for everybody else, and nobody else can spend it."""
+    presented = token(here)
+
+    with here.engine.begin() as connection:
+        spend(here, connection, presented)
+        unseen = not is_spent(here, presented)
+
+    assert unseen
+    with pytest.raises(StepUpRequired):
+        here.gate.require("payout.create", CONTEXT, resource=ACCOUNT, token=presented)
+
+
+@pytest.mark.requirement("X-01", "C-05")
+def test_of_64_callers_one_commits(here: Shop) -> None:
+    """64 transactions race for one proof: one action happens, the others are refused and roll back."""
+    presented = token(here)
+    together = threading.Barrier(64)
+
+    def pay(number: int) -> str:
+        together.wait(60)
+        try:
+            with here.engine.begin() as connection:
+                spend(here, connection, presented)
+                here.pay(connection, str(number))
+        except StepUpRequired:
+            return "refused"
+        except StoreUnavailable:
+            return "unavailable"
+        return "paid"
+
+    with ThreadPoolExecutor(64) as pool:
+        outcomes = list(pool.map(pay, range(64)))
+
+    assert outcomes.count("paid") == 1
+    assert here.payments() == 1
+    assert is_spent(here, presented)
+
+
+def test_different_proofs_of_one_person_do_not_wait_for_each_other(here: Shop, backend: Backend) -> None:
+    """Two transactions of one person that spend different proofs are open at once (SQLite has one writer)."""
+    if backend.server is None:
+        pytest.skip("SQLite has one writer")
+    first, second = token(here), token(here)
+
+    with here.engine.begin() as one, here.engine.begin() as two:
+        spend(here, one, first)
+        spend(here, two, second)
+
+    assert is_spent(here, first)
+    assert is_spent(here, second)
+
+
+@pytest.mark.parametrize("action", ["role.change", "note.edit"])
+def test_a_grant_of_many_uses_is_held_until_the_end(here: Shop, action: str) -> None:
+    """Where nothing is used up, what the grant rests on is still checked in the caller's transaction."""
+    presented = token(here, action)
+
+    with here.engine.begin() as connection:
+        spend(here, connection, presented, action)
+        here.pay(connection)
+
+    assert here.payments() == 1
+    assert not is_spent(here, presented, action)
+
+
+@pytest.mark.requirement("C-04")
+def test_a_counted_use_goes_back_with_the_transaction(here: Shop) -> None:
+    """One of three uses is taken with the commit, and given back with the rollback."""
+    presented = token(here, "batch.run")
+    with rolled_back(here.engine) as connection:
+        spend(here, connection, presented, "batch.run")
+
+    for _ in range(3):
+        with here.engine.begin() as connection:
+            spend(here, connection, presented, "batch.run")
+
+    with pytest.raises(StepUpRequired), here.engine.begin() as connection:
+        spend(here, connection, presented, "batch.run")
+
+
+def test_a_session_of_the_orm_will_do(here: Shop) -> None:
+    """A Session, or a scoped_session, in place of a connection."""
+    for made in (sessionmaker(here.engine)(), scoped_session(sessionmaker(here.engine))):
+        presented = token(here)
+        spend(here, made, presented)
+        made.execute(here.paid.insert().values(note="orm"))
+        made.commit()
+        assert is_spent(here, presented)
+        made.close()
+
+    presented = token(here)
+    with ORMSession(here.engine) as session:
+        spend(here, session, presented)
+        session.rollback()
+
+    assert not is_spent(here, presented)
+    assert here.payments() == 2
+
+
+def test_a_guard_can_spend_in_the_arguments_transaction(here: Shop) -> None:
+    """``guard(within=)`` takes the connection from the guarded function's arguments."""
+
+    @here.gate.guard(
+        "payout.create",
+        resource=ACCOUNT,
+        context=CONTEXT,
+        token=lambda token: token,
+        within=lambda connection: connection,
+    )
+    def pay(connection: sa.Connection, token: str | None) -> None:
+        here.pay(connection)
+
+    presented = token(here)
+    with rolled_back(here.engine) as connection:
+        pay(connection, presented)
+
+    assert not is_spent(here, presented)
+    with pytest.raises(InvalidInput, match="gave None"):
+        pay(None, presented)  # type: ignore[arg-type] # what is shown
+
+
+# -- killed in between -----------------------------------------------------------------
+
+
+def _spend_and_stop(
+    backend: Backend, folder: Path, prefix: str, paid: str, token: str, commit: bool, pipe: Pipe
+) -> None:
+    """In a process of its own: spend, act, perhaps commit, say so, and wait to be killed."""
+    engine = sa.create_engine(backend.url(folder))
+    store = SQLStore(sa.create_engine(backend.url(folder)), table_prefix=prefix)
+    gate = StepUp(
+        actions=ACTIONS, verifiers=[ScriptedVerifier("password")], store=store, secret=SECRET, clock=FrozenClock()
+    )
+    with engine.connect() as connection:
+        connection.begin()
+        gate.require("payout.create", CONTEXT, resource=ACCOUNT, token=token, within=connection)
+        connection.exec_driver_sql(f"INSERT INTO {paid} (note) VALUES ('child')")
+        if commit:
+            connection.commit()
+        pipe.send("done")
+        signal.pause()
+
+
+@pytest.mark.requirement("Y-03", "C-04")
+@pytest.mark.parametrize("commit", [False, True], ids=["before-the-commit", "after-the-commit"])
+def test_a_process_killed_in_between_leaves_both_or_neither(
+    here: Shop, backend: Backend, tmp_path: Path, commit: bool
+) -> None:
+    """kill -9 between spending and commit undoes both; after the commit both stand."""
+    presented = token(here)
+    ours, theirs = multiprocessing.Pipe()
+    prefix = here.store.tables.record.name.removesuffix("record")
+    child = multiprocessing.get_context("spawn").Process(
+        target=_spend_and_stop, args=(backend, tmp_path, prefix, here.paid.name, presented, commit, theirs)
+    )
+    child.start()
+    assert ours.poll(60)
+    assert ours.recv() == "done"
+    assert child.pid is not None
+    os.kill(child.pid, signal.SIGKILL)
+    child.join(30)
+
+    ours.close()
+    theirs.close()
+    if commit:
+        assert is_spent(here, presented)
+        assert here.payments() == 1
+    else:
+        _spend_when_the_server_has_noticed(here, presented)
+        assert here.payments() == 1
+
+
+def _spend_when_the_server_has_noticed(here: Shop, presented: str) -> None:
+    """The proof can be spent again once the server has rolled the dead client's transaction back."""
+    for _ in range(20):
+        try:
+            with here.engine.begin() as connection:
+                spend(here, connection, presented)
+                here.pay(connection, "parent")
+        except StoreUnavailable:
+            continue  # it waited for the lock as long as it may
+        return
+    pytest.fail("the proof was not given back")
+
+
+# -- revoking --------------------------------------------------------------------------
+
+
+@pytest.mark.requirement("G-02", "X-05")
+def test_a_revoke_waits_for_an_open_one_and_then_holds(here: Shop) -> None:
+    """A revoke is not acknowledged while a transaction that spent a proof is open; once it is, nothing opens."""
+    presented, other = token(here), token(here)
+    done = threading.Event()
+
+    def revoke() -> None:
+        here.gate.revoke(CONTEXT, everything=True)
+        done.set()
+
+    with here.engine.begin() as connection:
+        spend(here, connection, presented)
+        thread = threading.Thread(target=revoke)
+        thread.start()
+        acknowledged_meanwhile = done.wait(0.5)
+        here.pay(connection)
+    thread.join(30)
+
+    assert not acknowledged_meanwhile
+    assert done.is_set()
+    assert here.payments() == 1
+    with pytest.raises(StepUpRequired), here.engine.begin() as connection:
+        spend(here, connection, other)
+
+
+# -- what is refused -------------------------------------------------------------------
+
+
+def test_autocommit_is_refused(here: Shop) -> None:
+    """Where nothing is rolled back together, ``within`` would promise what it cannot keep."""
+    presented = token(here)
+    with here.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.begin()
+        with pytest.raises(InvalidInput, match="autocommit"):
+            spend(here, connection, presented)
+    engine = sa.create_engine(here.engine.url, isolation_level="AUTOCOMMIT")
+    with engine.begin() as connection, pytest.raises(InvalidInput, match="autocommit"):
+        spend(here, connection, presented)
+    engine.dispose()
+
+    assert not is_spent(here, presented)
+
+
+def test_a_connection_without_a_transaction_is_refused(here: Shop) -> None:
+    """A connection has to have begun; a closed one is none."""
+    presented = token(here)
+    with here.engine.connect() as connection, pytest.raises(InvalidInput, match="no transaction"):
+        spend(here, connection, presented)
+    with pytest.raises(InvalidInput, match="no transaction"):
+        spend(here, connection, presented)
+
+    assert not is_spent(here, presented)
+
+
+def test_another_database_is_refused(here: Shop, backend: Backend, tmp_path: Path) -> None:
+    """The tables of another store, none at all, or a database of another kind: nothing is spent, nothing commits."""
+    presented = token(here)
+    other = tmp_path / "other"
+    other.mkdir()
+    with opened(SYNC[0], other) as foreign:
+        elsewhere = StepUp(
+            actions=ACTIONS,
+            verifiers=[ScriptedVerifier("password")],
+            store=SQLStore(foreign.engine, table_prefix=foreign.tables.record.name.removesuffix("record")),
+            secret=SECRET,
+            clock=FrozenClock(),
+        )
+        with pytest.raises(InvalidInput, match="database"), foreign.engine.begin() as connection:
+            spend(here, connection, presented)
+        assert elsewhere.events(ACTOR, limit=5).items == ()
+
+    assert not is_spent(here, presented)
+
+
+def test_the_fence_tells_another_store_of_the_same_kind(here: Shop, backend: Backend, tmp_path: Path) -> None:
+    """A connection to a database with the same tables and another fence is seen through, and cannot commit."""
+    presented = token(here)
+    with here.engine.begin() as connection:
+        connection.execute(
+            sa.update(here.store.tables.record)
+            .where(here.store.tables.record.c.kind == _kind(backend, "fence"))
+            .values(version=4242)
+        )
+        with pytest.raises(InvalidInput, match="another database"):
+            spend(here, connection, presented)
+        with pytest.raises(StoreUnavailable):
+            connection.commit()
+
+    assert not is_spent(here, presented)
+
+
+def _kind(backend: Backend, kind: str) -> object:
+    return kind.encode() if backend.server == "mariadb" else kind
+
+
+@pytest.mark.parametrize("junk", [object(), "connection", 7, sa.create_engine("sqlite://"), MemoryStore()])
+def test_what_is_no_connection_is_refused(here: Shop, junk: object) -> None:
+    """Anything but a connection or session is the developer's mistake, and nothing is spent."""
+    presented = token(here)
+    with pytest.raises(InvalidInput, match="within"):
+        spend(here, junk, presented)
+
+    assert not is_spent(here, presented)
+
+
+def test_a_store_elsewhere_cannot_join() -> None:
+    """The memory store stands in no database: ``within`` says so instead of spending on its own."""
+    gate = StepUp(actions=ACTIONS, verifiers=[ScriptedVerifier("password")], store=MemoryStore(), secret=SECRET)
+    engine = sa.create_engine("sqlite://")
+    with engine.begin() as connection, pytest.raises(InvalidInput, match="MemoryStore"):
+        gate.require("payout.create", CONTEXT, resource=ACCOUNT, within=connection)
+    engine.dispose()
+
+
+# -- rollback only ---------------------------------------------------------------------
+
+
+@pytest.mark.requirement("Y-01")
+def test_after_an_error_of_the_database_the_transaction_cannot_commit(here: Shop) -> None:
+    """An application that swallows the error still does not get its action through."""
+    presented = token(here)
+    events = here.store.tables.event
+    with here.engine.connect() as connection:
+        connection.begin()
+        here.pay(connection)
+        bent, in_place = events.name.replace("event", "bent"), here.engine.dialect.name == "sqlite"
+        with here.engine.connect() as other:
+            if not in_place:
+                other.exec_driver_sql(f"ALTER TABLE {events.name} RENAME TO {bent}")
+                other.commit()
+        try:
+            if in_place:  # its writer is the caller, and the name comes back with the rollback
+                connection.exec_driver_sql(f"ALTER TABLE {events.name} RENAME TO {bent}")
+            with pytest.raises((StoreUnavailable, InvalidInput)):
+                spend(here, connection, presented)
+            with pytest.raises(StoreUnavailable):
+                connection.commit()
+            connection.rollback()
+            connection.commit()
+        finally:
+            connection.rollback()
+            if not in_place:
+                with here.engine.begin() as other:
+                    other.exec_driver_sql(f"ALTER TABLE {bent} RENAME TO {events.name}")
+
+    assert here.payments() == 0
+    assert not is_spent(here, presented)
+
+
+def test_a_savepoint_that_is_rolled_back_takes_the_commit_with_it(here: Shop) -> None:
+    """A proof spent in a savepoint comes back when that is rolled back; then the whole transaction must not commit."""
+    presented = token(here)
+    with here.engine.connect() as connection:
+        connection.begin()
+        savepoint = connection.begin_nested()
+        spend(here, connection, presented)
+        savepoint.rollback()
+        here.pay(connection)
+        with pytest.raises(StoreUnavailable, match="savepoint"):
+            connection.commit()
+        connection.rollback()
+        with connection.begin(), connection.begin_nested():
+            spend(here, connection, presented)
+
+    assert here.payments() == 0
+    assert is_spent(here, presented)
+
+
+def test_a_later_savepoint_is_the_applications_own(here: Shop) -> None:
+    """A savepoint begun after the proof was spent can be rolled back as ever."""
+    presented = token(here)
+    with here.engine.begin() as connection:
+        spend(here, connection, presented)
+        here.pay(connection)
+        savepoint = connection.begin_nested()
+        here.pay(connection)
+        savepoint.rollback()
+
+    assert here.payments() == 1
+    assert is_spent(here, presented)
+
+
+# -- what follows the end ---------------------------------------------------------------
+
+
+def test_a_refusal_is_recorded_after_the_transaction_has_ended(backend: Backend, tmp_path: Path) -> None:
+    """A refused token rolls the caller back; the line in the audit is there all the same."""
+    with shop(backend, tmp_path) as here:
+        presented = token(here)
+        here.gate.require("payout.create", CONTEXT, resource=ACCOUNT, token=presented)
+
+        with rolled_back(here.engine) as connection:
+            here.pay(connection)
+            with pytest.raises(StepUpRequired):
+                spend(here, connection, presented)
+        settle()
+
+        newest = here.gate.events(ACTOR, limit=1).items[0]
+        assert (newest.result, newest.reason) == ("refused", "spent")
+        assert here.payments() == 0
+
+
+@pytest.mark.parametrize("commit", [True, False])
+def test_listeners_are_told_of_what_was_committed_only(backend: Backend, tmp_path: Path, commit: bool) -> None:
+    """``on_event`` hears of a spent proof once it is spent for good, and never of one that came back."""
+    told: list[str | None] = []
+    with shop(backend, tmp_path, on_event=lambda event: told.append(event.reason)) as here:
+        presented = token(here)
+        told.clear()
+
+        with here.engine.connect() as connection:
+            transaction = connection.begin()
+            spend(here, connection, presented)
+            told_early = list(told)
+            transaction.commit() if commit else transaction.rollback()
+        settle()
+
+        assert told_early == []
+        assert told == (["grant_redeemed"] if commit else [])
+
+
+def test_counters_are_never_part_of_the_callers_transaction(here: Shop, backend: Backend) -> None:
+    """An attempt is counted on a connection of the store's own: a rollback of the caller's gives none back."""
+    if backend.server is None:
+        pytest.skip("SQLite has one writer: while the caller's transaction is open, the attempt is refused")
+    challenge = here.gate.start("payout.create", CONTEXT, resource=ACCOUNT)
+
+    with rolled_back(here.engine) as connection:
+        here.pay(connection)
+        here.gate.verify(challenge.id, "password", "wrong", CONTEXT)
+
+    counted = here.gate.challenge(challenge.id, CONTEXT)
+    assert counted is not None
+    assert counted.attempts == 1
