@@ -139,7 +139,8 @@ def test_autocommit_sync_connections_and_strangers_are_refused(backend: Backend,
         options = {"isolation_level": "AUTOCOMMIT"}
         async with here.engine.connect() as connection:
             await connection.execution_options(**options)
-            await connection.begin()
+            begun = await connection.begin()
+            assert begun.is_active
             with pytest.raises(InvalidInput, match="autocommit"):
                 await spend(here, connection, presented)
         async with here.engine.connect() as connection:
@@ -160,7 +161,8 @@ def test_a_swallowed_error_does_not_commit(backend: Backend, tmp_path: Path) -> 
     async def part(here: AsyncShop) -> None:
         presented = await token(here)
         async with here.engine.connect() as connection:
-            await connection.begin()
+            begun = await connection.begin()
+            assert begun.is_active
             savepoint = await connection.begin_nested()
             await spend(here, connection, presented)
             await savepoint.rollback()
@@ -186,11 +188,12 @@ def test_a_refusal_is_recorded_after_the_transaction_has_ended(backend: Backend,
             with pytest.raises(StepUpRequired):
                 await spend(here, connection, presented)
             await transaction.rollback()
+        newest = (await here.gate.events(ACTOR, limit=1)).items[0]
         for _ in range(200):
-            newest = (await here.gate.events(ACTOR, limit=1)).items[0]
             if newest.result == "refused":
                 break
             await asyncio.sleep(0.01)
+            newest = (await here.gate.events(ACTOR, limit=1)).items[0]
         assert (newest.result, newest.reason) == ("refused", "spent")
         assert await here.payments() == 0
 
@@ -212,7 +215,8 @@ def test_a_revoke_waits_for_an_open_one_and_then_holds(backend: Backend, tmp_pat
         assert not done
         assert await here.payments() == 1
         async with here.engine.connect() as connection:
-            await connection.begin()
+            begun = await connection.begin()
+            assert begun.is_active
             with pytest.raises(StepUpRequired):
                 await spend(here, connection, other)
 
