@@ -45,7 +45,8 @@ R = TypeVar("R")
 class AsyncStepUp:
     """A gate: fresh proof before dangerous actions. Make one at start-up and share it between tasks.
 
-    ``factors`` is enrolment. ``core`` holds the gate's parts, for stepup's own shims; it is not part of the promise.
+    ``factors`` is enrolment, ``store`` the store it was given. ``core`` holds the gate's parts, for stepup's own
+    shims; it is not part of the promise.
     """
 
     def __init__(
@@ -128,6 +129,7 @@ class AsyncStepUp:
             send=sender(mailer, verifiers),
             call=call,
         )
+        self.store = store
         self._context_of = context_of
         self.may_start = may_start
         self.factors = AsyncFactors(self.core)

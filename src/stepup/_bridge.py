@@ -181,6 +181,8 @@ def called_assessor(assess: RiskAssessor | AsyncRiskAssessor, call: Call) -> Asy
 class _SyncJoined(Protocol):
     """What ``joined(connection)`` of a sync store answers."""
 
+    def load(self, partition: Partition, keys: Sequence[Key]) -> Sequence[Record | None]: ...
+
     def apply(self, partition: Partition, changes: Changes) -> Applied | Lost: ...
 
     def afterwards(self, work: Callable[[bool], object]) -> None: ...
@@ -194,6 +196,10 @@ class InlineJoined:
 
     async def prepare(self) -> None:
         """As ``Joined.prepare``; a sync store looks at the connection when it is given one."""
+
+    async def load(self, partition: Partition, keys: Sequence[Key]) -> Sequence[Record | None]:
+        """As ``Joined.load``."""
+        return self._inner.load(partition, keys)
 
     async def apply(self, partition: Partition, changes: Changes) -> Applied | Lost:
         """As ``Joined.apply``."""

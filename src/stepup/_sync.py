@@ -35,7 +35,8 @@ R = TypeVar("R")
 class StepUp:
     """A gate: fresh proof before dangerous actions. Thread-safe; make one at start-up and share it.
 
-    ``factors`` is enrolment. ``core`` holds the gate's parts, for stepup's own shims; it is not part of the promise.
+    ``factors`` is enrolment, ``store`` the store it was given. ``core`` holds the gate's parts, for stepup's own
+    shims; it is not part of the promise.
     """
 
     def __init__(
@@ -124,6 +125,7 @@ class StepUp:
             send=sender(mailer, verifiers),
             call=bridge.inline_call,
         )
+        self.store = store
         self._context_of = context_of
         self.may_start = may_start
         self.factors = Factors(self.core)

@@ -148,6 +148,10 @@ class Joined(Protocol):
         """
         ...
 
+    async def load(self, partition: Partition, keys: Sequence[Key]) -> Sequence[Record | None]:
+        """As ``Store.load``, with what the caller's transaction has written."""
+        ...
+
     async def apply(self, partition: Partition, changes: Changes) -> Applied | Lost:
         """As ``Store.apply``, but for the commit, which is the caller's. Used for the batch that redeems, only.
 

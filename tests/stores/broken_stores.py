@@ -582,6 +582,19 @@ class ChecksNoFence(PlainStore):
         return check.key == FENCE or super().check_holds(partition, check, changes)
 
 
+@caught_by("a_key_checked_at_two_versions_loses")
+class KeepsTheLastOfTwoChecks(PlainStore):
+    def losing(self, partition: str, changes: Changes) -> Key | None:
+        once = tuple({check.key: check for check in changes.checks}.values())
+        return super().losing(partition, replace(changes, checks=once))
+
+
+@caught_by("an_event_may_be_about_nobody")
+class WantsAnActorInEveryEvent(PlainStore):
+    def events_to_write(self, changes: Changes) -> tuple[Event, ...]:
+        return tuple(event for event in changes.events if event.actor)
+
+
 @caught_by("the_fence_cannot_be_put")
 class TakesAPutOfTheFence(PlainStore):
     def refuse_fence(self, changes: Changes) -> None:

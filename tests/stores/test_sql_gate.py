@@ -36,7 +36,7 @@ def gate_over(store: SQLStore, clock: FrozenClock | None = None) -> StepUp:
 
 
 def store_of(gate: StepUp) -> SQLStore:
-    return cast(SQLStore, cast(Any, gate.core.store).inner)
+    return cast(SQLStore, gate.store)
 
 
 @pytest.fixture(params=SYNC, ids=str)
@@ -121,7 +121,7 @@ def test_a_restored_backup_revives_nothing(tmp_path: Path) -> None:
     source.close()
     target.close()
     gate.require("payout.create", CONTEXT, resource=ACCOUNT, token=token)
-    store_of(gate).engine.dispose()
+    store_of(gate).close()
     for name in ("live.db-wal", "live.db-shm"):
         (tmp_path / name).unlink(missing_ok=True)
     shutil.copy(tmp_path / "backup.db", tmp_path / "live.db")
@@ -140,7 +140,19 @@ def test_a_restored_backup_revives_nothing(tmp_path: Path) -> None:
     assert not isinstance(restored.verify(challenge.id, "password", "right", CONTEXT), Verified)
     fresh = grant(restored, "payout.create", CONTEXT, resource=ACCOUNT)
     restored.require("payout.create", CONTEXT, resource=ACCOUNT, token=fresh)
-    store_of(restored).engine.dispose()
+    store_of(restored).close()
+
+
+def test_a_person_is_forgotten(store: SQLStore) -> None:
+    """``forget`` erases everything but the epochs, and says that somebody was erased, not who."""
+    gate = gate_over(store)
+    token = grant(gate, "payout.create", CONTEXT, resource=ACCOUNT)
+
+    gate.forget(ACTOR)
+
+    assert [(event.type, event.actor) for event in gate.events(ACTOR).items] == [(EventType.FORGOTTEN, "")]
+    with pytest.raises(StepUpRequired):
+        gate.require("payout.create", CONTEXT, resource=ACCOUNT, token=token)
 
 
 # -- one line -----------------------------------------------------------------------------
@@ -169,7 +181,7 @@ def test_one_line_opens_a_gate(tmp_path: Path) -> None:
             connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in ("journal_mode", "synchronous")
         ]
     assert pragmas == ["wal", 2]
-    store_of(gate).engine.dispose()
+    store_of(gate).close()
 
 
 def test_one_line_opens_an_async_gate(tmp_path: Path) -> None:
@@ -178,7 +190,7 @@ def test_one_line_opens_an_async_gate(tmp_path: Path) -> None:
         tmp_path / "stepup.db", secret=SECRET, actions=ACTIONS, verifiers=[ScriptedVerifier("password")]
     )
     token = grant(sync, "payout.create", CONTEXT, resource=ACCOUNT)
-    store_of(sync).engine.dispose()
+    store_of(sync).close()
     gate = AsyncStepUp.sqlite(
         tmp_path / "stepup.db", secret=SECRET, actions=ACTIONS, verifiers=[ScriptedVerifier("password")]
     )
@@ -187,7 +199,7 @@ def test_one_line_opens_an_async_gate(tmp_path: Path) -> None:
         await gate.require("payout.create", CONTEXT, resource=ACCOUNT, token=token)
         with pytest.raises(StepUpRequired):
             await gate.require("payout.create", CONTEXT, resource=ACCOUNT, token=token)
-        await cast(AsyncSQLStore, gate.core.store).engine.dispose()
+        await cast(AsyncSQLStore, gate.store).close()
 
     asyncio.run(main())
 
@@ -222,6 +234,10 @@ def test_engines_of_the_wrong_kind_are_refused() -> None:
             SQLStore(cast(Any, junk))
         with pytest.raises(ConfigurationError, match="engine"):
             AsyncSQLStore(cast(Any, junk))
+    shared = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
+    with pytest.raises(ConfigurationError, match="StaticPool"):
+        SQLStore(shared).check_schema()
+    shared.dispose()
     for timeout in (0, -1, True, "2", 4000):
         with pytest.raises(ConfigurationError, match="timeout"):
             SQLStore(sync, timeout=cast(Any, timeout))

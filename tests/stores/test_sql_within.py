@@ -433,8 +433,10 @@ def test_after_an_error_of_the_database_the_transaction_cannot_commit(here: Shop
     assert not is_spent(here, presented)
 
 
-def test_a_savepoint_that_is_rolled_back_takes_the_commit_with_it(here: Shop) -> None:
+def test_a_savepoint_that_is_rolled_back_takes_the_commit_with_it(here: Shop, backend: Backend) -> None:
     """A proof spent in a savepoint comes back when that is rolled back; then the whole transaction must not commit."""
+    if backend.server is None:
+        pytest.skip("refused: the driver of SQLite commits when a savepoint is released")
     presented = token(here)
     with here.engine.connect() as connection:
         connection.begin()
@@ -442,7 +444,7 @@ def test_a_savepoint_that_is_rolled_back_takes_the_commit_with_it(here: Shop) ->
         spend(here, connection, presented)
         savepoint.rollback()
         here.pay(connection)
-        with pytest.raises(StoreUnavailable, match="savepoint"):
+        with pytest.raises(StoreUnavailable, match="come back"):
             connection.commit()
         connection.rollback()
         with connection.begin(), connection.begin_nested():
@@ -450,6 +452,175 @@ def test_a_savepoint_that_is_rolled_back_takes_the_commit_with_it(here: Shop) ->
 
     assert here.payments() == 0
     assert is_spent(here, presented)
+
+
+def test_a_savepoint_of_sqlites_driver_is_refused(here: Shop, backend: Backend) -> None:
+    """Python's driver commits when a savepoint is released, so nothing would roll back together."""
+    if backend.server is not None:
+        pytest.skip("of SQLite")
+    presented = token(here)
+    with here.engine.begin() as connection:
+        savepoint = connection.begin_nested()
+        with pytest.raises(InvalidInput, match="savepoint"):
+            spend(here, connection, presented)
+        savepoint.rollback()
+
+    assert not is_spent(here, presented)
+
+
+def test_a_refusal_in_a_savepoint_leaves_the_transaction_alone(here: Shop, backend: Backend) -> None:
+    """Where nothing was spent, nothing has come back: the rest of the transaction is the application's."""
+    if backend.server is None:
+        pytest.skip("refused")
+    presented = token(here)
+    here.gate.require("payout.create", CONTEXT, resource=ACCOUNT, token=presented)
+
+    with here.engine.begin() as connection:
+        savepoint = connection.begin_nested()
+        with pytest.raises(StepUpRequired):
+            spend(here, connection, presented)
+        savepoint.rollback()
+        here.pay(connection)
+
+    assert here.payments() == 1
+
+
+@pytest.mark.parametrize("how", ["driver", "savepoint"])
+def test_a_rollback_behind_our_back_takes_the_commit_with_it(here: Shop, how: str) -> None:
+    """Through the driver, or by a savepoint in plain SQL: before the commit, what was spent must still be there."""
+    presented = token(here)
+    with here.engine.connect() as connection:
+        connection.begin()
+        here.pay(connection)
+        if how == "savepoint":
+            connection.exec_driver_sql("SAVEPOINT mine")
+        spend(here, connection, presented)
+        if how == "savepoint":
+            connection.exec_driver_sql("ROLLBACK TO SAVEPOINT mine")
+        else:
+            driver = connection.connection.dbapi_connection
+            assert driver is not None
+            driver.rollback()
+        here.pay(connection)
+        with pytest.raises(StoreUnavailable, match="come back"):
+            connection.commit()
+        connection.rollback()
+
+    assert here.payments() == 0
+    assert not is_spent(here, presented)
+
+
+def test_a_deadlock_that_is_swallowed_takes_the_commit_with_it(here: Shop, backend: Backend) -> None:
+    """MariaDB ends a deadlock by rolling everything back and going on; the action must not go out alone."""
+    if backend.server != "mariadb":
+        pytest.skip("of MariaDB")
+    presented = token(here)
+    with here.engine.begin() as setting:
+        for number in (1, 2):
+            setting.execute(here.paid.insert().values(id=number, note="row"))
+
+    def touch(connection: sa.Connection, number: int) -> None:
+        connection.execute(here.paid.update().where(here.paid.c.id == number).values(note="touched"))
+
+    with here.engine.connect() as one, here.engine.connect() as two:
+        one.begin()
+        two.begin()
+        for number in range(3, 40):  # the heavier transaction survives
+            two.execute(here.paid.insert().values(id=number, note="weight"))
+        spend(here, one, presented)
+        touch(one, 1)
+        touch(two, 2)
+        waiting = threading.Thread(target=touch, args=(two, 1))
+        waiting.start()
+        with pytest.raises(sa.exc.OperationalError):
+            touch(one, 2)
+        waiting.join(30)
+        two.rollback()
+        here.pay(one)
+        with pytest.raises(StoreUnavailable, match="come back"):
+            one.commit()
+        one.rollback()
+
+    assert here.payments() == 2
+    assert not is_spent(here, presented)
+
+
+def test_a_commit_that_fails_is_not_told_as_one(backend: Backend, tmp_path: Path) -> None:
+    """A constraint that is checked at the commit undoes it all: ``on_event`` is told nothing."""
+    if backend.server != "postgresql":
+        pytest.skip("of PostgreSQL, which can defer a constraint")
+    told: list[str | None] = []
+    with shop(backend, tmp_path, on_event=lambda event: told.append(event.reason)) as here:
+        presented = token(here)
+        with here.engine.begin() as setting:
+            name = here.paid.name
+            deferred = f"REFERENCES {name} DEFERRABLE INITIALLY DEFERRED"
+            setting.exec_driver_sql(f"ALTER TABLE {name} ADD other integer {deferred}")
+        told.clear()
+
+        with here.engine.connect() as connection:
+            connection.begin()
+            spend(here, connection, presented)
+            connection.exec_driver_sql(f"INSERT INTO {here.paid.name} (note, other) VALUES ('x', 4242)")
+            with pytest.raises(sa.exc.IntegrityError):
+                connection.commit()
+            connection.rollback()
+        settle()
+
+        assert told == []
+        assert not is_spent(here, presented)
+
+
+def test_a_counted_grant_is_counted_within_one_transaction(here: Shop) -> None:
+    """Two of three uses in one transaction are two uses: the second sees the first."""
+    presented = token(here, "batch.run")
+    with here.engine.begin() as connection:
+        spend(here, connection, presented, "batch.run")
+        spend(here, connection, presented, "batch.run")
+    with here.engine.begin() as connection:
+        spend(here, connection, presented, "batch.run")
+
+    with here.engine.begin() as connection, pytest.raises(StepUpRequired):
+        spend(here, connection, presented, "batch.run")
+
+
+def test_a_transaction_older_than_the_proof_is_told_from_a_revoked_grant(here: Shop, backend: Backend) -> None:
+    """A snapshot from before the grant was minted does not show it: the transaction is wrong, not the grant."""
+    if backend.server != "postgresql":
+        pytest.skip("of PostgreSQL, whose snapshots reach to what is locked")
+    engine = here.engine.execution_options(isolation_level="REPEATABLE READ")
+    with engine.connect() as connection:
+        connection.begin()
+        connection.execute(sa.select(here.paid))
+        presented = token(here)
+        with pytest.raises(StoreUnavailable, match="before the proof"):
+            spend(here, connection, presented)
+        connection.rollback()
+
+    assert not is_spent(here, presented)
+
+
+def test_a_clone_of_the_database_is_another_one(here: Shop, backend: Backend) -> None:
+    """A copy of the tables has the same fence; it is told by where it stands."""
+    if backend.server != "postgresql":
+        pytest.skip("of PostgreSQL, where a copy is quickly made")
+    presented = token(here)
+    schema, tables = here.store.tables.record.name + "clone", (here.store.tables.record, here.store.tables.event)
+    with here.engine.begin() as setting:
+        setting.exec_driver_sql(f"CREATE SCHEMA {schema}")
+        for table in tables:
+            setting.exec_driver_sql(f"CREATE TABLE {schema}.{table.name} (LIKE public.{table.name} INCLUDING ALL)")
+            setting.exec_driver_sql(f"INSERT INTO {schema}.{table.name} SELECT * FROM public.{table.name}")
+    try:
+        with here.engine.begin() as connection:
+            connection.exec_driver_sql(f"SET LOCAL search_path = {schema}, public")
+            with pytest.raises(InvalidInput, match="another database"):
+                spend(here, connection, presented)
+    finally:
+        with here.engine.begin() as setting:
+            setting.exec_driver_sql(f"DROP SCHEMA {schema} CASCADE")
+
+    assert not is_spent(here, presented)
 
 
 def test_a_later_savepoint_is_the_applications_own(here: Shop) -> None:

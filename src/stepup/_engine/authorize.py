@@ -228,7 +228,8 @@ async def _redeem_counted(core: Core, asking: Asking, grant: Grant) -> tuple[str
 
 async def _why_spent(core: Core, asking: Asking, grant: Grant) -> tuple[str | None, int | None]:
     """Whether the claim was made by this very request, by a revocation, or by somebody else."""
-    snapshot = await core.load(core.partition(asking.request.context.actor), pure.grant_keys(grant))
+    where = core.partition(asking.request.context.actor)
+    snapshot = await core.load(where, pure.grant_keys(grant), asking.through)
     claim, refusal = snapshot.get(claim_key(f"grant:{grant.id}"), Claim), pure.standing(grant, snapshot) or "spent"
     return (None, 0) if refusal == "spent" and pure.same_request(claim, asking.request_hash) else (refusal, None)
 

@@ -171,15 +171,15 @@ class Core:
 
     # -- the store --------------------------------------------------------------
 
-    async def load(self, where: str, keys: Sequence[Key]) -> Snapshot:
-        """What stands under *keys*.
+    async def load(self, where: str, keys: Sequence[Key], through: Joined | None = None) -> Snapshot:
+        """What stands under *keys*; *through* sees what a transaction of the caller's has written.
 
         Raises:
             StoreUnavailable: whatever the store raised.
             ContractBroken: if its answer is not what its contract allows.
         """
         try:
-            loaded: object = await self.store.load(where, keys)
+            loaded: object = await (through or self.store).load(where, keys)
         except StepUpError:
             raise
         except Exception as error:
@@ -223,7 +223,7 @@ class Core:
             StoreBusy: if it lost eight times.
         """
         for _ in range(TRIES):
-            snapshot = await self.load(where, keys)
+            snapshot = await self.load(where, keys, through)
             changes, outcome = decide(snapshot)
             if changes is None:
                 return outcome

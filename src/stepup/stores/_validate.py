@@ -101,8 +101,11 @@ def _require_key(name: str, key: object) -> None:
         and len(ident) <= MAX_KEY_ID
         and kind.isascii()
         and ident.isascii()
+        and "\0" not in kind + ident
     ):
-        raise InvalidInput(name, f"must hold keys of ASCII text, at most {MAX_KIND} and {MAX_KEY_ID} characters")
+        raise InvalidInput(
+            name, f"must hold keys of ASCII text without NUL, at most {MAX_KIND} and {MAX_KEY_ID} characters"
+        )
 
 
 def _require_record(record: object) -> None:

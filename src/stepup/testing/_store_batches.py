@@ -136,6 +136,15 @@ async def a_check_that_fails_stops_the_batch(bench: Bench) -> None:
     promise(await bench.reasons() == [], "no event of a batch that lost on a check is written")
 
 
+async def a_key_checked_at_two_versions_loses(bench: Bench) -> None:
+    """One of the two cannot hold: the batch loses and writes nothing, in whatever way the store compares them."""
+    await bench.applied(a_claim("b"))
+    for checks in ((Check(B, 1), Check(B, 2)), (Check(B, 2), Check(B, 1)), (Check(B, 1), Check(B, 0))):
+        await bench.lost(a_claim("a"), key=B, checks=checks, events=(an_event("lost"),))
+    promise(await bench.versions(A) == (0,), "no put of a batch whose checks contradict each other is written")
+    promise(await bench.reasons() == [], "no event of a batch whose checks contradict each other is written")
+
+
 async def what_is_checked_is_not_written(bench: Bench) -> None:
     """A check leaves the version and the value as they are, and creates nothing."""
     await bench.applied(a_claim("b", "mine"))

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from stepup.changes import ACTOR_EPOCH, FENCE, Applied, Check, Epoch, Fence, Lost, Record, claim_key, session_epoch
 from stepup.errors import StepUpError
+from stepup.event import EventType
 
 from ._store_bench import NOW, Bench, a_claim, an_event, events_of, promise, same
 
@@ -26,6 +27,14 @@ async def events_come_newest_first(bench: Bench) -> None:
     await bench.applied(events=(an_event("1", NOW), an_event("2", NOW + DAY)))
     await bench.applied(events=(an_event("3", NOW + 2 * DAY),))
     promise(await bench.reasons() == ["3", "2", "1"], "events are listed newest first")
+
+
+async def an_event_may_be_about_nobody(bench: Bench) -> None:
+    """That somebody was erased is recorded without saying who."""
+    erased = replace(an_event("erased"), type=EventType.FORGOTTEN, result="ok", actor="")
+    await bench.applied(events=(erased,), erase=True)
+    found = events_of(await bench.store.events(bench.partition, after=None, limit=10))
+    same(tuple(found), (erased,), "an event without an actor reads back as it was")
 
 
 async def events_are_paged(bench: Bench) -> None:

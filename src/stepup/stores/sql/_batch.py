@@ -14,13 +14,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Sequence
 
-from stepup.changes import APPLIED, FENCE, Applied, Changes, Key, Lost, Partition, Record
+from stepup.changes import APPLIED, FENCE, Applied, Changes, Check, Key, Lost, Partition, Record
 from stepup.errors import SchemaMismatch
 
 from ._connections import Link
 from ._rows import AT, Row, event_values, text, written
 from ._sql import MariaDB, PostgreSQL, place
-from .schema import ANCHOR
+from .schema import ANCHOR, SUPPORTED
 
 
 def shares(changes: Changes) -> bool:
@@ -37,6 +37,17 @@ def fits_one_statement(changes: Changes) -> bool:
         and not changes.erase
         and all(check.version for check in changes.checks)
     )
+
+
+def at_odds(changes: Changes) -> Key | None:
+    """A key that is checked at two versions, of which one cannot hold; said before anything is sent."""
+    wanted: dict[Key, int] = {}
+    return next((key for key, version in changes.checks if wanted.setdefault(key, version) != version), None)
+
+
+def first_the_fence(changes: Changes) -> list[Check]:
+    """The checks in the order in which they are judged: if writes were lost, nothing else means what it says."""
+    return sorted(changes.checks, key=lambda check: check.key != FENCE)
 
 
 def apply(link: Link, partition: Partition, changes: Changes) -> Applied | Lost:
@@ -81,7 +92,10 @@ def begin(link: Link) -> None:
 
 def write(link: Link, partition: Partition, changes: Changes) -> Applied | Lost:
     """Compare and write, in the transaction that is open."""
-    relied_on = (*changes.checks, *((put.key, put.version) for put in changes.puts if put.version))
+    lost = at_odds(changes)
+    if lost is not None:
+        return Lost(lost)
+    relied_on = (*first_the_fence(changes), *((put.key, put.version) for put in changes.puts if put.version))
     held = _held(link, partition, sorted({key for key, _ in relied_on}), shares(changes))
     for key, version in relied_on:
         if held.get(key, 0) != version:
@@ -148,7 +162,10 @@ def in_one_statement(
     link: Link, sql: PostgreSQL, partition: Partition, changes: Changes, timeout: str | None
 ) -> Applied | Lost:
     """The whole batch as one statement, which commits by itself in autocommit. *timeout* None leaves that alone."""
-    checks = tuple(dict.fromkeys(changes.checks))
+    lost = at_odds(changes)
+    if lost is not None:
+        return Lost(lost)
+    checks = tuple(dict.fromkeys(first_the_fence(changes)))
     put = changes.puts[0] if changes.puts else None
     values: list[object] = [timeout, sql.person(partition)]
     values += _flat(place(partition, check.key) for check in checks)
@@ -183,10 +200,9 @@ def bump_fence(link: Link) -> int:
     """
     begin(link)
     nobody = place("", FENCE)
-    before = [int(version) for _, _, version in link.rows(link.sql.versions(1, True), nobody)]
-    after = next(one for one in iter(_drawn, 0) if one not in before)
-    if link.changed(link.sql.bump_fence, (after, *nobody)) != 1:
-        raise SchemaMismatch(None)
+    after = _drawn()
+    if link.changed(link.sql.bump_fence, (after, *nobody, after)) != 1:
+        raise SchemaMismatch(None, tuple(sorted(SUPPORTED)))
     link.connection.commit()
     return after
 

@@ -6,11 +6,12 @@ SQLAlchemy's async drivers can be used like sync ones. Arguments have been valid
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from datetime import datetime
 
 from stepup.changes import FENCE, Applied, Changes, Key, Lost, Page, Partition, Record
-from stepup.errors import SchemaMismatch
+from stepup.errors import SchemaMismatch, StoreBusy
 from stepup.event import Event
 
 from . import _batch
@@ -18,7 +19,9 @@ from ._connections import Connections, Link
 from ._failures import Conflict
 from ._rows import cursor_after, event_of, microseconds, place_in, record_of, text
 from ._sql import place
+from .schema import SUPPORTED
 
+_BUMPS = 20
 _CHUNK = 200
 """How many records one statement of a purge deletes: few enough that nobody waits for their locks."""
 
@@ -33,12 +36,17 @@ def load(connections: Connections, partition: Partition, keys: Sequence[Key]) ->
 
 
 def _load(link: Link, partition: Partition, keys: Sequence[Key]) -> dict[Key, Record]:
+    link.alone()
+    return records(link, partition, keys)
+
+
+def records(link: Link, partition: Partition, keys: Sequence[Key]) -> dict[Key, Record]:
+    """What stands under *keys*, as the connection sees it now."""
     places = [value for key in keys for value in place(partition, key)]
-    rows = link.read(link.sql.load(len(keys)), places)
-    records = {record.key: record for record in map(record_of, rows)}
-    if FENCE in keys and FENCE not in records:
-        raise SchemaMismatch(None)
-    return records
+    found = {record.key: record for record in map(record_of, link.rows(link.sql.load(len(keys)), places))}
+    if FENCE in keys and FENCE not in found:
+        raise SchemaMismatch(None, tuple(sorted(SUPPORTED)))
+    return found
 
 
 def apply(connections: Connections, partition: Partition, changes: Changes) -> Applied | Lost:
@@ -103,4 +111,7 @@ def _purge(link: Link, before: int, limit: int) -> int:
 
 def restored(connections: Connections) -> int:
     """Draw a new fence: whatever was minted before holds no longer. The new version."""
-    return connections.run(_batch.bump_fence)
+    for _ in range(_BUMPS):
+        with contextlib.suppress(Conflict):
+            return connections.run(_batch.bump_fence)
+    raise StoreBusy(f"The fence could not be changed in {_BUMPS} tries.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import threading
 import time
 import weakref
@@ -17,11 +18,11 @@ from typing import Any, Final, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.pool import PoolProxiedConnection, QueuePool
+from sqlalchemy.pool import PoolProxiedConnection, QueuePool, SingletonThreadPool, StaticPool
 
 from stepup.errors import ConfigurationError, SchemaMismatch, StoreUnavailable
 
-from ._deadline import WATCH, descriptor_of, within
+from ._deadline import WATCH, Call, at_once, descriptor_of, openings, within
 from ._failures import DUPLICATE, Conflict, meaning, refusal
 from ._rows import Row, text
 from ._sql import MariaDB, PostgreSQL, Statements, statements_for
@@ -39,14 +40,14 @@ class Link:
     ``end`` is when the call has to be over, as ``time.monotonic`` counts.
     """
 
-    __slots__ = ("changed_level", "connection", "dialect", "end", "sql")
+    __slots__ = ("_mode", "connection", "dialect", "end", "sql")
 
     def __init__(self, connection: DBAPIConnection, dialect: sa.Dialect, sql: Statements, end: float) -> None:
         self.connection = connection
         self.dialect = dialect
         self.sql = sql
         self.end = end
-        self.changed_level = False
+        self._mode: tuple[object, object] | None = None
 
     def rows(self, statement: str, values: Sequence[object] = ()) -> Sequence[Row]:
         """What a query answers."""
@@ -59,9 +60,13 @@ class Link:
 
     def read(self, statement: str, values: Sequence[object] = ()) -> Sequence[Row]:
         """What a query answers that stands alone: no transaction has to be begun and ended for it."""
+        self.alone()
+        return self.rows(statement, values)
+
+    def alone(self) -> None:
+        """Let what follows stand alone, without a transaction, where one would cost a word each way."""
         if isinstance(self.sql, PostgreSQL):
             self.level("AUTOCOMMIT")
-        return self.rows(statement, values)
 
     def changed(self, statement: str, values: Sequence[object] = ()) -> int:
         """How many rows a statement changed; 0 for an insert that met one already there."""
@@ -78,12 +83,32 @@ class Link:
 
     def level(self, name: str) -> None:
         """Put the connection into an isolation level, or into autocommit, until it is given back."""
-        self.changed_level = True
+        if self._mode is None:
+            self.connection.rollback()  # a listener of the application's may have begun something; else it says nothing
+            self._mode = _mode_of(self.connection)
         self.dialect.set_isolation_level(self.connection, cast(Any, name))
+
+    def restore(self) -> None:
+        """Give the connection the level back that it had, which need not be the engine's."""
+        if self._mode is None:
+            return
+        connection: Any = self.connection
+        if hasattr(connection, "set_isolation_level"):
+            autocommit, level = self._mode
+            connection.set_isolation_level(level)
+            connection.autocommit = autocommit
+        else:
+            self.dialect.reset_isolation_level(connection)
 
     def patience(self) -> float:
         """Seconds to wait for a lock: the database is to give up before the call is cut off, and say why."""
         return max(0.001, (self.end - time.monotonic()) * _PATIENCE)
+
+
+def _mode_of(connection: Any) -> tuple[object, object]:
+    """What a PostgreSQL driver keeps of how it begins: autocommit or not, and the level, None for the server's."""
+    holder = connection if hasattr(connection, "isolation_level") else getattr(connection, "driver_connection", None)
+    return getattr(connection, "autocommit", None), getattr(holder, "isolation_level", None)
 
 
 class Connections:
@@ -98,8 +123,15 @@ class Connections:
         self._watched = watched
         self._sql: dict[str, Statements] = {}
         self._known: weakref.WeakSet[sa.Engine] = weakref.WeakSet()
-        self._writing = threading.Lock()
+        self._identities: weakref.WeakKeyDictionary[sa.Engine, tuple[str, ...]] = weakref.WeakKeyDictionary()
         self.timeout = timeout
+        self.renew()
+        _EVERY.add(self)
+
+    def renew(self) -> None:
+        """Begin with all locks free. A child process has what its parent's threads held, and none to let go of it."""
+        self._writing = threading.Lock()
+        self._openings = openings()
 
     @property
     def engine(self) -> sa.Engine:
@@ -111,7 +143,19 @@ class Connections:
         engine = self._engine_of()
         if not isinstance(engine, sa.Engine):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
             raise ConfigurationError(f"The store's engine must be a sqlalchemy.Engine, not a {type(engine).__name__}.")
+        if isinstance(engine.pool, StaticPool | SingletonThreadPool):
+            raise ConfigurationError(
+                f"The engine's {type(engine.pool).__name__} gives one connection to several callers at once.",
+                remedy="Use a pool whose connections are one caller's at a time, such as QueuePool.",
+            )
         return engine
+
+    def identity(self, ask: Callable[[Link], tuple[str, ...]]) -> tuple[str, ...]:
+        """What *ask* finds out about the database of the engine in use; asked once."""
+        engine = self.engine
+        if engine not in self._identities:
+            self._identities[engine] = self.read(ask)
+        return self._identities[engine]
 
     def statements(self, dialect: sa.Dialect) -> Statements:
         """The statements for a connection's database; asked once the dialect has met its server."""
@@ -131,19 +175,19 @@ class Connections:
                 return self.run(work, *values)
         raise StoreUnavailable(f"Reading met a conflict {_READ_TRIES} times.", remedy="Try again.")
 
-    def run(self, work: Callable[..., T], *values: object, checked: bool = True) -> T:
-        """Run ``work(link, *values)`` on a connection of the pool, within the timeout.
+    def run(self, work: Callable[..., T], *values: object, checked: bool = True, end: float | None = None) -> T:
+        """Run ``work(link, *values)`` on a connection of the pool, within the timeout; by *end* if that began before.
 
         Raises:
             Conflict: nothing was written, because of another writer.
             StoreUnavailable: anything else that a database, a driver or a pool does.
         """
         engine = self.engine
-        end = time.monotonic() + self.timeout
+        end = time.monotonic() + self.timeout if end is None else end
         answer: T | None = None
         failure: Exception | None = None
         try:
-            fairy = self._taken(engine)
+            fairy = self._taken(engine, end)
         except Exception as error:  # noqa: BLE001 -- refusal() turns it into one of ours, without its text
             failure = self._refused(error)
         else:
@@ -169,10 +213,11 @@ class Connections:
         work: Callable[..., T],
         values: Sequence[object],
     ) -> tuple[Exception | None, T | None]:
-        number = self._watch(fairy, end)
+        watched: Call | None = None
         failure: Exception | None = None
         answer: T | None = None
         try:
+            watched = self._watch(fairy, end)
             connection = cast(DBAPIConnection, fairy.dbapi_connection)
             link = Link(connection, engine.dialect, self.statements(engine.dialect), end)
             before = self._impatient(link)
@@ -180,8 +225,12 @@ class Connections:
                 answer = work(link, *values)
             except Exception as error:  # noqa: BLE001 -- refusal() turns it into one of ours, without its text
                 failure = self._refused(error)
-                connection.rollback()
-            self._as_it_was(link, before)
+                if engine.dialect.is_disconnect(cast(Any, error), connection, None):
+                    _disconnected(fairy, engine, watched)
+                else:
+                    connection.rollback()
+            if fairy.is_valid:
+                self._as_it_was(link, before)
         except Exception as error:  # noqa: BLE001 -- what cannot be put right is not given back
             failure = failure or self._refused(error)
             _throw_away(fairy)
@@ -189,9 +238,7 @@ class Connections:
             _throw_away(fairy)  # interrupted in the middle of the protocol
             raise
         finally:
-            with contextlib.suppress(Exception):
-                fairy.close()
-            if number is not None and WATCH.end(number) and failure is not None:
+            if _given_back(fairy, watched) and failure is not None:
                 failure = self._late()
         return failure, answer
 
@@ -204,19 +251,21 @@ class Connections:
         return before
 
     def _as_it_was(self, link: Link, patience: int | None) -> None:
-        if link.changed_level:
-            link.dialect.reset_isolation_level(link.connection)
+        link.restore()
         if patience is not None:
             link.rows(f"PRAGMA busy_timeout = {patience}")
 
-    def _taken(self, engine: sa.Engine) -> PoolProxiedConnection:
+    def _taken(self, engine: sa.Engine, end: float) -> PoolProxiedConnection:
         pool = engine.pool
-        idle = isinstance(pool, QueuePool) and pool.checkedin() > 0 and not getattr(pool, "_pre_ping", True)
-        if not self._watched or engine.dialect.name == "sqlite" or idle:
-            return engine.raw_connection()
-        return within(self.timeout, engine.raw_connection, lambda late: late.close())
+        if not self._watched or self._own or (engine.dialect.name == "sqlite" and not isinstance(pool, QueuePool)):
+            return engine.raw_connection()  # asyncio's deadline, or nothing that could take long
+        idle = at_once(engine)
+        if idle is not None:
+            return idle
+        left = max(0.0, end - time.monotonic())
+        return within(left, engine.raw_connection, lambda late: late.close(), self._openings)
 
-    def _watch(self, fairy: PoolProxiedConnection, end: float) -> int | None:
+    def _watch(self, fairy: PoolProxiedConnection, end: float) -> Call | None:
         if not self._watched:
             return None
         descriptor = descriptor_of(fairy.dbapi_connection)
@@ -231,17 +280,60 @@ class Connections:
         )
 
     @contextlib.contextmanager
-    def taking_turns(self) -> Generator[None]:
-        """SQLite has one writer: those of this process queue here, where waiting costs nothing and is fair."""
-        if self._own or not self._watched or self.engine.dialect.name != "sqlite":
-            yield
+    def taking_turns(self) -> Generator[float]:
+        """SQLite has one writer: those of this process queue here, where waiting costs nothing and is fair.
+
+        Gives when the call has to be over, the queue included.
+        """
+        end = time.monotonic() + self.timeout
+        if not self._watched or self.engine.dialect.name != "sqlite":
+            yield end
             return
         if not self._writing.acquire(timeout=self.timeout):
             raise self._late()
         try:
-            yield
+            yield end
         finally:
             self._writing.release()
+
+
+# -- giving back --------------------------------------------------------------------
+
+
+def _given_back(fairy: PoolProxiedConnection, watched: Call | None) -> bool:
+    """Give the connection back, still watched: the pool resets it. Whether the call was cut off."""
+    try:
+        if watched is not None and fairy.is_valid and WATCH.has_cut(watched):
+            _throw_away(fairy)
+        with contextlib.suppress(Exception):
+            fairy.close()
+    finally:
+        cut = watched is not None and WATCH.end(watched)
+    return cut
+
+
+_EVERY: Final[weakref.WeakSet[Connections]] = weakref.WeakSet()
+
+
+def _renew() -> None:
+    for one in list(_EVERY):
+        one.renew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)
+
+
+def _disconnected(fairy: PoolProxiedConnection, engine: sa.Engine, watched: Call | None) -> None:
+    """Throw away a connection that the server has ended, and have the pool replace those that are as old.
+
+    As SQLAlchemy does it for its own: after a restart, the first call finds all of them dead, not each call one. One
+    that was cut off here says nothing of the others.
+    """
+    whole_pool = getattr(engine.pool, "_invalidate", None)
+    if callable(whole_pool) and not (watched is not None and WATCH.has_cut(watched)):
+        whole_pool(fairy, None, False)
+    _throw_away(fairy)
 
 
 def _throw_away(fairy: PoolProxiedConnection) -> None:

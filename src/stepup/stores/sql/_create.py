@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-import contextlib
-
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from stepup.errors import StoreUnavailable
+from stepup.errors import SchemaMismatch, StoreUnavailable
 
 from ._connections import Connections, Link, require_schema
+from ._failures import Conflict
 from ._sql import MariaDB
 from .schema import Tables, seeds
 
 
 def create_schema(connections: Connections, tables: Tables) -> None:
     """As ``SQLStore.create_schema``. Another process may be at it too: what it has made is not made again."""
-    with contextlib.suppress(StoreUnavailable):
+    try:
         return check_schema(connections)
-    with connections.taking_turns():
+    except SchemaMismatch as error:
+        if error.found is not None:
+            raise  # tables of another version are not touched
+    except StoreUnavailable:
+        pass
+    with connections.taking_turns() as end:
         failure: StoreUnavailable | None = None
         try:
-            connections.run(_make, tables, checked=False)
+            connections.run(_make, tables, checked=False, end=end)
         except StoreUnavailable as error:
             failure = error
+        except Conflict:
+            pass  # another process is at it; what it has made is looked at below
     try:
         return check_schema(connections)
     except StoreUnavailable as error:

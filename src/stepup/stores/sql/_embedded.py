@@ -1,7 +1,9 @@
 """SQLite as the store of one machine: an engine whose file keeps what was acknowledged.
 
-Write-ahead log, ``synchronous=FULL`` (durable when ``apply`` returns), one connection for everything: more of them
-wait in SQLite's busy handler, which sleeps instead of queueing. A child process opens its own.
+Write-ahead log, ``synchronous=FULL`` (durable when ``apply`` returns). There is one writer at a time: the store's calls
+take turns (``Connections.taking_turns``, ``AsyncSQLStore``), because SQLite's own busy handler sleeps instead of
+queueing. A few connections more let others read meanwhile, and let the application begin a transaction for
+``require(within=)``. A child process opens its own.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from stepup.errors import ConfigurationError
 
+_READERS: Final = 4
 _OWN: Final[weakref.WeakSet[sa.Engine]] = weakref.WeakSet()
 
 
@@ -34,7 +37,7 @@ def engine_for(path: str | os.PathLike[str], timeout: float) -> sa.Engine:
     made = sa.create_engine(
         sa.URL.create("sqlite", database=_file(path)),
         poolclass=pool.QueuePool,
-        pool_size=1,
+        pool_size=_READERS,
         max_overflow=0,
         pool_timeout=timeout / 2,
         connect_args={"check_same_thread": False, "timeout": timeout / 2},
@@ -51,7 +54,7 @@ def async_engine_for(path: str | os.PathLike[str], timeout: float) -> AsyncEngin
     made = create_async_engine(
         sa.URL.create("sqlite+aiosqlite", database=_file(path)),
         poolclass=pool.AsyncAdaptedQueuePool,
-        pool_size=1,
+        pool_size=_READERS,
         max_overflow=0,
         pool_timeout=timeout / 2,
         connect_args={"timeout": timeout / 2},

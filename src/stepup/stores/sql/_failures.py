@@ -14,6 +14,8 @@ from sqlalchemy import exc
 
 from stepup.errors import ConfigurationError, SchemaMismatch, StepUpError, StoreFull, StoreUnavailable
 
+from .schema import SUPPORTED
+
 
 class Conflict(Exception):
     """Nothing was written, because of another writer whose key is not known."""
@@ -80,7 +82,7 @@ def refusal(error: Exception, timeout: float) -> Exception:
     if what == CONFLICT:
         return Conflict()
     if what == NO_SCHEMA:
-        return SchemaMismatch(None)
+        return SchemaMismatch(None, tuple(sorted(SUPPORTED)))
     if what == FULL:
         return StoreFull("The database has no room left.", remedy="Free space on its disk, or raise its quota.")
     if what == LOCKED:
@@ -101,6 +103,6 @@ def _name(error: BaseException) -> str:
     """The class of the driver's exception and its code, and nothing of its text."""
     innermost = _chain(error)[-1]
     state: object = getattr(innermost, "sqlstate", None) or getattr(innermost, "sqlite_errorname", None)
-    number: object = innermost.args[0] if innermost.args else None
-    code = state if isinstance(state, str) else number if isinstance(number, int) else None
+    number: object = innermost.args[0] if innermost.args else None  # says more than the state that some drivers add
+    code = number if isinstance(number, int) else state if isinstance(state, str) else None
     return type(innermost).__name__ if code is None else f"{type(innermost).__name__}, {code}"

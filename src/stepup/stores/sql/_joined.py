@@ -1,57 +1,52 @@
 """The store inside a transaction of the caller's: a proof spent together with what it was spent for.
 
 ``Joined`` (and ``AsyncJoined``) writes one batch through the caller's own connection. The batch and the action commit
-together or roll back together. A ``_Bond`` stays with the connection until its transaction has ended:
-
-- After an error of the database, or a rollback to a savepoint that the proof was spent in, it refuses the commit.
-- It runs what had to wait for the end (``afterwards``): whatever else is recorded of the decision, which must not be
-  rolled back with it, and which on SQLite could not be written while the caller's transaction is open.
+together or roll back together. What stays with the connection until its transaction has ended is a ``Bond``
+(``_bond``), which lets no commit through that would leave the batch behind.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
-import threading
 import time
-import weakref
-from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeVar, cast
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy import event
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
 from sqlalchemy.orm import Session, scoped_session
 from sqlalchemy.util import greenlet_spawn
 
-from stepup.changes import FENCE, Applied, Changes, Lost, Partition
+from stepup.changes import FENCE, Applied, Changes, Key, Lost, Partition, Record
 from stepup.errors import InvalidInput, SchemaMismatch, StoreUnavailable
 
 from . import _batch, _body
+from ._bond import Bond, Written, bond_with, in_task, in_thread
 from ._connections import Connections, Link
 from ._deadline import WATCH, descriptor_of
 from ._failures import Conflict, refusal
 from ._sql import PostgreSQL, SQLite
 
 T = TypeVar("T")
-Ending = Callable[[bool], object]
-logger: Final = logging.getLogger("stepup")
 _REMEDY: Final = "Pass what `with engine.begin() as connection` gives, or a Session of it."
-_AFTERWARDS: Final = "stepup.afterwards"
+_AGAIN: Final = "Roll back, and let the person try again."
 
 
 class Joined:
-    """The store in the caller's transaction, for the sync face. Used for one batch."""
+    """The store in the caller's transaction, for the sync face. Used for one call of ``require``."""
 
     def __init__(self, connection: object, connections: Connections) -> None:
         if isinstance(connection, scoped_session):
             connection = connection()
         if not isinstance(connection, sa.Connection | Session):
             raise InvalidInput("within", f"must be a Connection or Session, not a {_kind(connection)}", remedy=_REMEDY)
-        self._bond = _bond(_connection_of(connection), connections)
+        self._bond = _joining(connection, connections)
         self._connections = connections
+
+    def load(self, partition: Partition, keys: Sequence[Key]) -> Sequence[Record | None]:
+        """As ``Store.load``, with what the caller's transaction has written."""
+        return _guarded(self._bond, self._connections, lambda link: _load(link, partition, keys), watched=True)
 
     def apply(self, partition: Partition, changes: Changes) -> Applied | Lost:
         """Write *changes* through the caller's connection, and leave the transaction open.
@@ -62,13 +57,18 @@ class Joined:
         """
         return _apply(self._bond, self._connections, partition, changes, watched=True)
 
-    def afterwards(self, work: Ending) -> None:
-        """Call ``work(committed)`` once the caller's transaction has ended, in a thread of its own."""
-        self._bond.later(lambda committed: _in_thread(work, committed))
+    def afterwards(self, work: Callable[[bool], object]) -> None:
+        """Call ``work(committed)`` once the caller's transaction has ended, in a thread beside the caller's."""
+        bond = self._bond
+
+        def ended(committed: bool, written: Written) -> None:
+            in_thread(lambda: work(committed and bond.stand(written)))
+
+        bond.later(ended)
 
 
 class AsyncJoined:
-    """The store in the caller's transaction, for the async face. Used for one batch."""
+    """The store in the caller's transaction, for the async face. Used for one call of ``require``."""
 
     def __init__(self, connection: object, connections: Connections) -> None:
         if isinstance(connection, async_scoped_session):
@@ -79,30 +79,7 @@ class AsyncJoined:
             )
         self._given = connection
         self._connections = connections
-        self._bond: _Bond | None = None
-        self._endings: list[Ending] = []
-
-    async def apply(self, partition: Partition, changes: Changes) -> Applied | Lost:
-        """As ``Joined.apply``."""
-        work = greenlet_spawn(self._apply, partition, changes)
-        task = asyncio.ensure_future(cast("asyncio.Future[Applied | Lost]", work))
-        await asyncio.wait({task}, timeout=self._connections.timeout)
-        if not task.done():
-            task.cancel()
-            self._poison()
-            raise StoreUnavailable(f"The database did not answer within {self._connections.timeout:g} s.")
-        return task.result()
-
-    def afterwards(self, work: Callable[[bool], Awaitable[object]]) -> None:
-        """Await ``work(committed)`` once the caller's transaction has ended, in a task of its own."""
-
-        def ended(committed: bool) -> None:
-            _in_task(work, committed)
-
-        if self._bond is None:
-            self._endings.append(ended)
-        else:
-            self._bond.later(ended)
+        self._found: Bond | None = None
 
     async def prepare(self) -> None:
         """Look at the connection before anything is decided.
@@ -110,36 +87,81 @@ class AsyncJoined:
         Raises:
             InvalidInput: if it is in no transaction of the store's database.
         """
-        await greenlet_spawn(self._found)
+        await self._run(self._look)
 
-    def _found(self) -> _Bond:
-        if self._bond is None:
-            given = self._given.sync_session if isinstance(self._given, AsyncSession) else self._given.sync_connection
-            if given is None:
-                raise InvalidInput("within", "is a connection that was never opened", remedy=_REMEDY)
-            self._bond = _bond(_connection_of(given), self._connections)
-            for ending in self._endings:
-                self._bond.later(ending)
-        return self._bond
+    async def load(self, partition: Partition, keys: Sequence[Key]) -> Sequence[Record | None]:
+        """As ``Joined.load``."""
+        return await self._run(
+            lambda: _guarded(self._bond, self._connections, lambda link: _load(link, partition, keys), watched=False)
+        )
 
-    def _apply(self, partition: Partition, changes: Changes) -> Applied | Lost:
-        return _apply(self._found(), self._connections, partition, changes, watched=False)
+    async def apply(self, partition: Partition, changes: Changes) -> Applied | Lost:
+        """As ``Joined.apply``. Cancelled, it takes the caller's connection out of use: what was sent is not known."""
+        return await self._run(lambda: _apply(self._bond, self._connections, partition, changes, watched=False))
 
-    def _poison(self) -> None:
-        if self._bond is not None:
-            self._bond.poison = "The database did not answer while a proof was being spent."
+    def afterwards(self, work: Callable[[bool], Awaitable[object]]) -> None:
+        """Await ``work(committed)`` once the caller's transaction has ended, in a task beside the caller's."""
+        bond = self._bond
+
+        def ended(committed: bool, written: Written) -> None:
+            async def run() -> None:
+                await work(committed and await greenlet_spawn(bond.stand, written))
+
+            in_task(run)
+
+        bond.later(ended)
+
+    @property
+    def _bond(self) -> Bond:
+        assert self._found is not None  # prepare() comes first
+        return self._found
+
+    def _look(self) -> None:
+        given = self._given.sync_session if isinstance(self._given, AsyncSession) else self._given.sync_connection
+        if given is None:
+            raise InvalidInput("within", "is a connection that was never opened", remedy=_REMEDY)
+        self._found = _joining(given, self._connections)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        """Run *work* in the caller's own task: cancelling it cancels the driver's call, as with any other."""
+        try:
+            async with asyncio.timeout(self._connections.timeout):
+                return await greenlet_spawn(work)
+        except TimeoutError:
+            pass
+        raise StoreUnavailable(f"The database did not answer within {self._connections.timeout:g} s.", remedy=_AGAIN)
 
 
 def _kind(value: object) -> str:
     return type(value).__name__
 
 
-def _connection_of(given: sa.Connection | Session) -> sa.Connection:
-    """The connection itself. A session begins when it is asked for one; a connection has to have begun.
+# -- joining ----------------------------------------------------------------------------
+
+
+def _joining(given: sa.Connection | Session, connections: Connections) -> Bond:
+    """The bond with the connection in *given*.
 
     Raises:
-        InvalidInput: if it is closed, in no transaction, or in autocommit.
+        InvalidInput: if it is closed, in no transaction, in autocommit, or to another database.
+        StoreUnavailable: if the database fails to say.
     """
+    failure: Exception
+    try:
+        connection = _connection_of(given)
+        bond = bond_with(connection, connections)
+        here, there = _database(bond.link), connections.identity(_database)
+    except exc.SQLAlchemyError as error:
+        failure = refusal(error, connections.timeout)
+    else:
+        if here != there:
+            raise InvalidInput("within", "is a connection to another database than the store's", remedy=_REMEDY)
+        return bond
+    raise StoreUnavailable(str(failure)) if isinstance(failure, Conflict) else failure
+
+
+def _connection_of(given: sa.Connection | Session) -> sa.Connection:
+    """The connection itself. A session begins when it is asked for one; a connection has to have begun."""
     connection = given.connection() if isinstance(given, Session) else given
     if connection.closed or not connection.in_transaction():
         raise InvalidInput("within", "is in no transaction", remedy=_REMEDY)
@@ -154,151 +176,83 @@ def _autocommits(connection: sa.Connection) -> bool:
         return True
     driver: Any = connection.connection.dbapi_connection
     if connection.dialect.name == "sqlite":
-        return driver.isolation_level is None and not _in_transaction(driver)
+        legacy = driver.isolation_level is not None
+        if legacy and connection.in_nested_transaction():
+            raise InvalidInput(
+                "within",
+                "is in a savepoint of SQLite's driver, which commits when it is released",
+                remedy="Use no savepoint, or the driver's isolation_level None with a BEGIN of your own.",
+            )
+        return not legacy and not in_transaction(driver)
     if connection.dialect.name == "postgresql":
         return getattr(driver, "autocommit", False) is True
     return bool(connection.exec_driver_sql("SELECT @@autocommit").scalar())
 
 
-def _in_transaction(driver: Any) -> bool:
+def in_transaction(driver: Any) -> bool:
     """Whether a SQLite connection has begun; an async one is wrapped."""
     holder = driver if hasattr(driver, "in_transaction") else driver.driver_connection
     return holder.in_transaction is True
 
 
-# -- the bond -------------------------------------------------------------------------
+def _database(link: Link) -> tuple[str, ...]:
+    """What tells one database from another, as far as a database can say; the fence tells the rest."""
+    if isinstance(link.sql, PostgreSQL):
+        rows = link.rows(link.sql.identity)
+    elif link.sql.in_schema:
+        return ()  # the tables are named in full, whatever the connection's own database is
+    elif isinstance(link.sql, SQLite):
+        rows = [row for row in link.rows("PRAGMA database_list") if row[1] == "main"]
+    else:
+        rows = link.rows("SELECT DATABASE()")
+    return tuple(str(part) for row in rows for part in row)
 
 
-class _Bond:
-    """What is known of one connection while its transaction lasts."""
-
-    def __init__(self, connection: sa.Connection, link: Link) -> None:
-        self.link = link
-        self.poison: str | None = None
-        self.in_savepoint = False
-        self._held = weakref.ref(connection)
-        self._endings: list[Ending] = []
-        self._committed = False
-        for name in ("commit", "commit_twophase", "prepare_twophase"):
-            event.listen(connection, name, self._on_commit)
-        for name in ("rollback", "rollback_twophase"):
-            event.listen(connection, name, self._on_rollback)
-        event.listen(connection, "rollback_savepoint", self._on_rollback_savepoint)
-        event.listen(connection, "begin", self._on_begin)
-
-    def spent(self) -> None:
-        """Note whether the proof was spent in a savepoint, whose rollback would bring it back."""
-        connection = self._held()
-        self.in_savepoint = self.in_savepoint or (connection is not None and connection.in_nested_transaction())
-
-    def later(self, ending: Ending) -> None:
-        """Call *ending* once the transaction has ended."""
-        connection = self._held()
-        if connection is None or connection.closed:
-            ending(False)
-            return
-        _listen(connection.engine.pool)
-        info = connection.connection.record_info
-        if info is None:  # detached from its pool: nobody would tell of its end
-            ending(False)
-            return
-        info[_AFTERWARDS] = self
-        self._endings.append(ending)
-
-    def end(self) -> None:
-        """Run what has waited."""
-        endings, self._endings = self._endings, []
-        for ending in endings:
-            ending(self._committed)
-
-    def _on_commit(self, *_: object) -> None:
-        if self.poison is None:
-            self._committed = True
-            return
-        why = self.poison
-        # SQLAlchemy takes a transaction whose commit failed for ended, and the next commit would carry it along.
-        with contextlib.suppress(Exception):
-            self.link.connection.rollback()
-            self._on_rollback()
-        raise StoreUnavailable(why, remedy="What the transaction did has been rolled back; let the person try again.")
-
-    def _on_rollback(self, *_: object) -> None:
-        self.poison, self.in_savepoint, self._committed = None, False, False
-
-    def _on_rollback_savepoint(self, *_: object) -> None:
-        if self.in_savepoint:
-            self.poison = "The savepoint in which a proof was spent has been rolled back, and the proof with it."
-
-    def _on_begin(self, *_: object) -> None:
-        self.end()
-        self.in_savepoint = self._committed = False
+# -- the batch ---------------------------------------------------------------------------
 
 
-_BONDS: Final[weakref.WeakKeyDictionary[sa.Connection, _Bond]] = weakref.WeakKeyDictionary()
-_POOLS: Final[weakref.WeakSet[sa.Pool]] = weakref.WeakSet()
-_LOCK: Final = threading.Lock()
-
-
-def _bond(connection: sa.Connection, connections: Connections) -> _Bond:
-    """The bond with *connection*, made where there is none yet.
-
-    Raises:
-        InvalidInput: if it is to a database of another kind than the store's.
-    """
-    if connection.dialect.name != connections.engine.dialect.name:
-        raise InvalidInput("within", "is a connection to another database than the store's", remedy=_REMEDY)
-    found = _BONDS.get(connection)
-    driver = cast(DBAPIConnection, connection.connection.dbapi_connection)
-    if found is None or found.link.connection is not driver:
-        link = Link(driver, connection.dialect, connections.statements(connection.dialect), 0.0)
-        found = _BONDS[connection] = _Bond(connection, link)
-    return found
-
-
-def _listen(pool: sa.Pool) -> None:
-    with _LOCK:
-        if pool not in _POOLS:
-            _POOLS.add(pool)
-            event.listen(pool, "checkin", _given_back)
-
-
-def _given_back(_: object, record: Any) -> None:
-    bond = record.record_info.pop(_AFTERWARDS, None)
-    if isinstance(bond, _Bond):
-        bond.end()
-
-
-# -- the batch ------------------------------------------------------------------------
+def _load(link: Link, partition: Partition, keys: Sequence[Key]) -> Sequence[Record | None]:
+    found = _body.records(link, partition, list(dict.fromkeys(keys)))
+    return [found.get(key) for key in keys]
 
 
 def _apply(
-    bond: _Bond, connections: Connections, partition: Partition, changes: Changes, *, watched: bool
+    bond: Bond, connections: Connections, partition: Partition, changes: Changes, *, watched: bool
 ) -> Applied | Lost:
-    if bond.poison is not None:
-        raise StoreUnavailable(bond.poison, remedy="Roll back, and let the person try again.")
-    if not _batch.fits_one_statement(changes):
+    if not _batch.fits_one_statement(changes) or not changes.events:
         raise InvalidInput("changes", "is no batch that spends a proof, and only those join a transaction")
-    failure: Exception | None = None
-    answer: Applied | Lost | None = None
+    answer = _guarded(bond, connections, lambda link: _write(link, partition, changes), watched=watched)
+    if isinstance(answer, Lost):
+        _explain(bond, connections, partition, changes, answer)
+    else:
+        bond.wrote(partition, changes.events[0].id)
+    return answer
+
+
+def _guarded(bond: Bond, connections: Connections, work: Callable[[Link], T], *, watched: bool) -> T:
+    """Run *work* on the caller's connection; whatever goes wrong there leaves a transaction that cannot commit."""
+    if bond.poison is not None:
+        raise StoreUnavailable(bond.poison, remedy=_AGAIN)
+    failure: Exception
     bond.link.end = time.monotonic() + connections.timeout
     descriptor = descriptor_of(bond.link.connection) if watched else None
-    number = None if descriptor is None else WATCH.begin(descriptor, connections.timeout)
+    call = None if descriptor is None else WATCH.begin(descriptor, connections.timeout)
     try:
-        answer = _write(bond.link, partition, changes)
+        return work(bond.link)
+    except InvalidInput:
+        raise
     except Exception as error:  # noqa: BLE001 -- refusal() turns it into one of ours, without its text
         failure = refusal(error, connections.timeout)
+    except BaseException:
+        bond.abandon()  # interrupted in the middle of the protocol: the connection is nobody's any more
+        raise
     finally:
-        if number is not None:
-            WATCH.end(number)
-    if answer is not None:
-        if isinstance(answer, Lost) and answer.key == FENCE:
-            _refuse_foreign(bond, connections, changes)
-        bond.spent()
-        return answer
+        if call is not None:
+            WATCH.end(call)
     bond.poison = "The database failed while a proof was being spent in this transaction."
     if isinstance(failure, SchemaMismatch):
         raise InvalidInput("within", "is a connection to a database without the store's tables")
-    if isinstance(failure, Conflict) or failure is None:
+    if isinstance(failure, Conflict):
         raise StoreUnavailable(
             "Another transaction was faster, and the database has ended this one.", remedy="Roll back and try again."
         )
@@ -308,45 +262,28 @@ def _apply(
 def _write(link: Link, partition: Partition, changes: Changes) -> Applied | Lost:
     if isinstance(link.sql, PostgreSQL):
         return _batch.in_one_statement(link, link.sql, partition, changes, None)
-    if isinstance(link.sql, SQLite) and not _in_transaction(link.connection):
+    if isinstance(link.sql, SQLite) and not in_transaction(link.connection):
         link.changed("BEGIN IMMEDIATE")  # the driver would begin with the first write; what is read has to hold, too
     return _batch.write(link, partition, changes)
 
 
-def _refuse_foreign(bond: _Bond, connections: Connections, changes: Changes) -> None:
-    """A fence that is the store's own and not the connection's: the caller's transaction is in another database."""
-    (record,) = _body.load(connections, "fence", (FENCE,))
-    if record is not None and any(check == (FENCE, record.version) for check in changes.checks):
+def _explain(bond: Bond, connections: Connections, partition: Partition, changes: Changes, lost: Lost) -> None:
+    """Whether a check failed only for this connection: then it is the connection that is wrong, not the grant.
+
+    Raises:
+        InvalidInput: if the fence is the store's own and not the connection's: that is another database.
+        StoreUnavailable: if the transaction's snapshot is older than what the grant rests on.
+    """
+    wanted = next((check.version for check in changes.checks if check.key == lost.key), None)
+    if lost.key is None or wanted is None:
+        return
+    (record,) = _body.load(connections, partition, (lost.key,))
+    if record is None or record.version != wanted:
+        return
+    if lost.key == FENCE:
         bond.poison = "A proof was presented in a transaction of another database."
         raise InvalidInput("within", "is a connection to another database than the store's")
-
-
-# -- the end --------------------------------------------------------------------------
-
-_TASKS: Final[set[asyncio.Task[object]]] = set()
-
-
-def _in_thread(work: Ending, committed: bool) -> None:
-    def run() -> None:
-        try:
-            work(committed)
-        except Exception as error:  # noqa: BLE001 -- nobody waits for it; the log is told
-            logger.warning("what was to follow a transaction failed: %s", type(error).__name__)
-
-    threading.Thread(target=run, name="stepup-afterwards").start()
-
-
-def _in_task(work: Callable[[bool], Awaitable[object]], committed: bool) -> None:
-    async def run() -> None:
-        try:
-            await work(committed)
-        except Exception as error:  # noqa: BLE001 -- as above
-            logger.warning("what was to follow a transaction failed: %s", type(error).__name__)
-
-    try:
-        task: asyncio.Task[object] = asyncio.get_running_loop().create_task(run())
-    except RuntimeError:
-        logger.warning("what was to follow a transaction was dropped: its event loop has ended")
-        return
-    _TASKS.add(task)
-    task.add_done_callback(_TASKS.discard)
+    raise StoreUnavailable(
+        "The transaction sees the database as it was before the proof was given.",
+        remedy="Roll back, and begin the transaction after the proof.",
+    )

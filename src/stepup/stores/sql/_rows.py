@@ -16,6 +16,7 @@ from stepup.changes import Key, Record
 from stepup.codec import decode, decode_detail, decode_snapshot, encode, encode_detail, encode_snapshot
 from stepup.errors import ContractBroken, InvalidInput
 from stepup.event import Event, EventType
+from stepup.stores._validate import MAX_KEY_ID, MAX_KIND
 
 Row = Sequence[Any]
 EVENT_COLUMNS: Final = (
@@ -28,6 +29,7 @@ EVENT_COLUMNS: Final = (
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _MAX_CURSOR: Final = 700
+MAX_PARTITION: Final = 64
 
 
 def microseconds(at: datetime) -> int:
@@ -126,6 +128,11 @@ def cursor_after(partition: str, key: Key) -> str:
     return base64.urlsafe_b64encode(raw.encode()).decode()
 
 
+def _could_be(partition: str, kind: str, key: str) -> bool:
+    sizes = (0 < len(partition) <= MAX_PARTITION, 0 < len(kind) <= MAX_KIND, len(key) <= MAX_KEY_ID)
+    return all(sizes) and "\0" not in partition + kind + key
+
+
 def place_in(after: object) -> tuple[str, str, str]:
     """Partition, kind and key in a cursor; cursors come back from clients.
 
@@ -137,7 +144,7 @@ def place_in(after: object) -> tuple[str, str, str]:
         first, second, rest = raw.split(".", 2)
         partition, kind = rest[: int(first)], rest[int(first) : int(first) + int(second)]
         made = partition, kind, rest[int(first) + int(second) :]
-        sound = cursor_after(partition, Key(kind, made[2])) == after
+        sound = cursor_after(partition, Key(kind, made[2])) == after and _could_be(*made)
     except (TypeError, ValueError, binascii.Error):
         sound, made = False, ("", "", "")
     if not sound:

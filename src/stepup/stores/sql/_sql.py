@@ -56,7 +56,12 @@ class Statements:
         marks = ", ".join("?" * (1 + len(EVENT_COLUMNS)))
         self.insert_event = self._styled(f"INSERT INTO {self.event} ({self.event_columns}) VALUES ({marks})")  # noqa: S608 -- as above
         self.erase_events = self._styled(f"DELETE FROM {self.event} WHERE {self.partition} = ?")  # noqa: S608 -- as above
-        self.bump_fence = self._styled(f"UPDATE {self.record} SET version = ? WHERE {self.pk}")  # noqa: S608 -- as above
+        self.bump_fence = self._styled(f"UPDATE {self.record} SET version = ? WHERE {self.pk} AND version <> ?")  # noqa: S608 -- as above
+        self.latest = self._styled(
+            f"SELECT {quote('id')} FROM {self.event} WHERE {self.partition} = ?"  # noqa: S608 -- as above
+            f" ORDER BY {self.partition} DESC, seq DESC LIMIT 200"
+        )
+        self.in_schema = tables.record.schema is not None
         self.load = functools.cache(self._load)
         self.versions = functools.cache(self._versions)
         self.erase = functools.cache(self._erase)
@@ -128,7 +133,8 @@ class PostgreSQL(Statements):
 
     def __init__(self, dialect: sa.Dialect, tables: Tables) -> None:
         super().__init__(dialect, tables)
-        self._salt = self.record.encode()
+        self._salt = tables.record.name.encode()  # without the schema, which another process may leave out
+        self.identity = f"SELECT current_database(), to_regclass('{self.record}')::oid::text"
         self.single = functools.cache(self._single)
         self.lock = {
             shared: self._styled(
@@ -207,11 +213,11 @@ class PostgreSQL(Statements):
 
     @functools.cached_property
     def purge(self) -> str:
-        """As ``Statements.purge``."""
+        """As ``Statements.purge``; by the rows' places, which are locked, so that no planner thinks of a join."""
         return self._styled(
-            f"DELETE FROM {self.record} WHERE ({self.partition}, {self.kind}, {self.key}) IN ("  # noqa: S608 -- plain identifiers
-            f"SELECT {self.partition}, {self.kind}, {self.key} FROM {self.record} WHERE {self._expired()}"
-            " ORDER BY expires_at LIMIT ? FOR UPDATE SKIP LOCKED)"
+            f"DELETE FROM {self.record} WHERE ctid = ANY (ARRAY ("  # noqa: S608 -- plain identifiers
+            f"SELECT ctid FROM {self.record} WHERE {self._expired()}"
+            " ORDER BY expires_at LIMIT ? FOR UPDATE SKIP LOCKED))"
         )
 
 

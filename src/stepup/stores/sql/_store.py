@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import weakref
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final, TypeVar, cast
 
 import sqlalchemy as sa
@@ -20,7 +22,7 @@ from stepup.stores import _validate
 from . import _body, _create, _embedded
 from ._connections import Connections
 from ._joined import AsyncJoined, Joined
-from .schema import MAX_PARTITION, PREFIX, Tables, metadata_of, tables_of
+from .schema import MAX_PARTITION, PREFIX, Tables, metadata, metadata_of, tables_of
 
 T = TypeVar("T")
 TIMEOUT: Final = 2.0
@@ -28,6 +30,12 @@ TIMEOUT: Final = 2.0
 
 MAX_KEYS: Final = 400
 MAX_VERSION: Final = 2**63 - 1
+_EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LIMITS: Final = tuple(
+    (column.name, column.type.length)
+    for column in tables_of(metadata).event.columns
+    if isinstance(column.type, sa.String) and column.type.length and column.name not in {"partition", "type"}
+)
 
 
 class SQLStore:
@@ -58,8 +66,8 @@ class SQLStore:
             raise ConfigurationError("SQLStore() was given an AsyncEngine.", remedy="Use AsyncSQLStore, or a sync one.")
         _require_source("SQLStore", engine, sa.Engine)
         self.tables: Tables = tables_of(metadata_of(schema, table_prefix), table_prefix)
-        own = isinstance(engine, sa.Engine) and _embedded.is_own(engine)
-        self._connections = Connections(engine, self.tables, _require_timeout(timeout), watched=True, own=own)
+        self._own = isinstance(engine, sa.Engine) and _embedded.is_own(engine)
+        self._connections = Connections(engine, self.tables, _require_timeout(timeout), watched=True, own=self._own)
 
     @classmethod
     def sqlite(cls, path: str | os.PathLike[str], *, table_prefix: str = PREFIX, timeout: float = TIMEOUT) -> SQLStore:
@@ -84,6 +92,11 @@ class SQLStore:
     def engine(self) -> sa.Engine:
         """The engine in use now: its ``begin()`` opens a transaction for ``require(within=)``."""
         return self._connections.engine
+
+    def close(self) -> None:
+        """Close the connections of a store made with ``sqlite()``; an application's engine is the application's."""
+        if self._own:
+            self.engine.dispose()
 
     def create_schema(self) -> None:
         """Make the tables, the fence and the schema's version, where they are not there yet.
@@ -204,8 +217,9 @@ class AsyncSQLStore:
         self._engine_of: Callable[[], AsyncEngine] = (lambda: engine) if isinstance(engine, AsyncEngine) else engine
         self.tables: Tables = tables_of(metadata_of(schema, table_prefix), table_prefix)
         self._timeout = _require_timeout(timeout)
-        own = isinstance(engine, AsyncEngine) and _embedded.is_own(engine.sync_engine)
-        self._connections = Connections(self._sync_engine, self.tables, timeout, watched=False, own=own)
+        self._own = isinstance(engine, AsyncEngine) and _embedded.is_own(engine.sync_engine)
+        self._turns: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = weakref.WeakKeyDictionary()
+        self._connections = Connections(self._sync_engine, self.tables, timeout, watched=False, own=self._own)
 
     @classmethod
     def sqlite(
@@ -238,6 +252,11 @@ class AsyncSQLStore:
     def _sync_engine(self) -> sa.Engine:
         return self.engine.sync_engine
 
+    async def close(self) -> None:
+        """As ``SQLStore.close``."""
+        if self._own:
+            await self.engine.dispose()
+
     async def create_schema(self) -> None:
         """As ``SQLStore.create_schema``."""
         await self._run(_create.create_schema, self._connections, self.tables)
@@ -268,7 +287,7 @@ class AsyncSQLStore:
     async def apply(self, partition: Partition, changes: Changes) -> Applied | Lost:
         """As ``SQLStore.apply``."""
         _require_apply(partition, changes)
-        return await self._run(_body.apply, self._connections, partition, changes)
+        return await self._write(_body.apply, self._connections, partition, changes)
 
     async def list(self, tag: str, *, after: str | None, limit: int) -> Page[Record]:
         """As ``SQLStore.list``."""
@@ -285,14 +304,33 @@ class AsyncSQLStore:
         """As ``SQLStore.purge``."""
         _validate.require_before(before)
         _require_limit(limit)
-        return await self._run(_body.purge, self._connections, before, limit)
+        return await self._write(_body.purge, self._connections, before, limit)
+
+    async def _write(self, work: Callable[..., T], *values: object) -> T:
+        """Run *work* that writes. On SQLite the tasks of a loop take turns: waiting in the database is not fair."""
+        if self.engine.dialect.name != "sqlite":
+            return await self._run(work, *values)
+        turn = self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+        taken = False
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._timeout):
+                taken = await turn.acquire()
+        if not taken:
+            raise StoreUnavailable("Other calls of the store were writing all the time.", remedy="Look at its load.")
+        try:
+            return await self._run(work, *values)
+        finally:
+            turn.release()
 
     async def _run(self, work: Callable[..., T], *values: object) -> T:
         """Run *work* where async drivers can be used like sync ones, and wait for it as long as may be."""
         task = asyncio.ensure_future(_spawned(work, *values))
+        # Of the task itself, not of who waits for it: a caller that goes away must not leave a hung call behind.
+        deadline = asyncio.get_running_loop().call_later(self._timeout, task.cancel)
         task.add_done_callback(_seen)
+        task.add_done_callback(lambda _: deadline.cancel())
         await asyncio.wait({task}, timeout=self._timeout)
-        if not task.done():
+        if not task.done() or task.cancelled():
             task.cancel()
             raise StoreUnavailable(
                 f"The database did not answer within {self._timeout:g} s.", remedy="Look at its load and its locks."
@@ -340,11 +378,37 @@ def _require_apply(partition: object, changes: object) -> None:
     _require_partition(partition)
     _validate.require_changes(changes)
     made = cast(Changes, changes)
+    if len(made.puts) + len(made.checks) > MAX_KEYS:
+        raise InvalidInput("changes", f"must have at most {MAX_KEYS} puts and checks")
     for version in (*(put.version for put in made.puts), *(check.version for check in made.checks)):
         if version > MAX_VERSION:
             raise InvalidInput("changes", "must hold versions below 2**63")
     for put in made.puts:
         _require_tag(put.tag)
+        if put.expires_at <= _EARLIEST:
+            raise InvalidInput("Record.expires_at", "must be after 1970")
+    for event in made.events:
+        _require_event(event)
+
+
+def _require_event(event: Event) -> None:
+    """A database that takes a text another would refuse would make a gate behave as its database does."""
+    for name, limit in _LIMITS:
+        value = getattr(event, name)
+        if value is None:
+            continue
+        if not isinstance(value, str) or len(value) > limit or "\0" in value or not _encodable(value):
+            raise InvalidInput(f"Event.{name}", f"must be a text of at most {limit} characters, without NUL")
+
+
+def _encodable(text: str) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _require_tag(tag: object) -> None:

@@ -28,16 +28,21 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from stepup.changes import FENCE, FOREVER, Fence
 from stepup.codec import encode
 from stepup.errors import ConfigurationError
+from stepup.event import EventType
+
+from ._rows import MAX_PARTITION as MAX_PARTITION
 
 SCHEMA_VERSION: Final = 1
 SUPPORTED: Final = frozenset({1})
 """The versions of the schema that this release works on: a new one is understood one release before it is needed."""
 
 PREFIX: Final = "stepup_"
-MAX_PARTITION: Final = 64
 ANCHOR: Final = ""
 NOBODY: Final = ""
 SCHEMA_KIND: Final = "schema"
+FORGOTTEN: Final = EventType.FORGOTTEN.value
+"""The one event without an actor: that somebody was erased, and not who."""
+
 NEVER: Final = int(FOREVER.timestamp()) * 1_000_000
 """``expires_at`` is in microseconds since 1970, UTC: exact, the same everywhere, and free of time zones."""
 
@@ -154,6 +159,7 @@ def _event(metadata: sa.MetaData, prefix: str) -> sa.Table:
     seq = sa.Column("seq", serial, primary_key=True, autoincrement=True)
     partition = sa.Column("partition", _exact(MAX_PARTITION), nullable=False)
     ident = sa.Column("id", _text(64), nullable=False)
+    kind = sa.Column("type", _text(64), nullable=False)
     result = sa.Column("result", _text(16), nullable=False)
     actor = sa.Column("actor", _text(256), nullable=False)
     score = sa.Column("risk_score", sa.Integer, nullable=False)
@@ -164,7 +170,7 @@ def _event(metadata: sa.MetaData, prefix: str) -> sa.Table:
         partition,
         ident,
         sa.Column("at", moment, nullable=False),
-        sa.Column("type", _text(64), nullable=False),
+        kind,
         result,
         actor,
         sa.Column("reason", _text(1024)),
@@ -187,7 +193,7 @@ def _event(metadata: sa.MetaData, prefix: str) -> sa.Table:
         sa.Column("snapshot", _text()),
         sa.CheckConstraint(sa.func.length(partition) > 0, name=f"{name}_partition"),
         sa.CheckConstraint(sa.func.length(ident) > 0, name=f"{name}_id"),
-        sa.CheckConstraint(sa.func.length(actor) > 0, name=f"{name}_actor"),
+        sa.CheckConstraint(sa.or_(sa.func.length(actor) > 0, kind == _quoted(FORGOTTEN)), name=f"{name}_actor"),
         sa.CheckConstraint(result.in_(["ok", "refused", "open"]), name=f"{name}_result"),
         sa.CheckConstraint(score.between(0, 100), name=f"{name}_risk_score"),
         sa.Index(f"{name}_partition_seq", partition, seq),

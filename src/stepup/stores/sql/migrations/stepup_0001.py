@@ -83,7 +83,10 @@ def upgrade() -> None:
         sa.Column("snapshot", _text()),
         sa.CheckConstraint(sa.func.length(sa.column("partition")) > 0, name=f"{event}_partition"),
         sa.CheckConstraint(sa.func.length(sa.column("id")) > 0, name=f"{event}_id"),
-        sa.CheckConstraint(sa.func.length(sa.column("actor")) > 0, name=f"{event}_actor"),
+        sa.CheckConstraint(
+            sa.or_(sa.func.length(sa.column("actor")) > 0, sa.column("type") == sa.literal_column("'forgotten'")),
+            name=f"{event}_actor",
+        ),
         sa.CheckConstraint(sa.column("result").in_(["ok", "refused", "open"]), name=f"{event}_result"),
         sa.CheckConstraint(sa.column("risk_score").between(0, 100), name=f"{event}_risk_score"),
         schema=schema,

@@ -1,0 +1,159 @@
+"""What a refusal looks like on the wire: RFC 9457 problem documents, one for each code.
+
+``PROBLEMS`` is the table: code, status, title. A blocked call carries what the person can do (``methods``, ``offer``)
+and what a client may know of why; causes that must not be told apart are one code, so they are the same bytes.
+
+Callers with a bearer token get 401 with the challenge of RFC 9470; sessions by cookie get 403, since their clients take
+a 401 for "signed out". ``Answers`` chooses.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final, Literal, NamedTuple
+
+from stepup.decision import Decision, Outcome
+from stepup.errors import Code, DeliveryFailed, InvalidInput, Refused, StepUpError, UnknownAction
+from stepup.ports import Clock
+
+from .http import WebRequest, WebResponse, response
+
+PROBLEM_JSON: Final = "application/problem+json"
+Answers = Literal["auto", "forbidden", "bearer"]
+"""``auto``: as the caller authenticates; ``forbidden``: 403 for all; ``bearer``: 401 with RFC 9470 for all."""
+
+
+class Kind(NamedTuple):
+    """How a code is answered."""
+
+    status: int
+    title: str
+
+
+PROBLEMS: Final[Mapping[Code, Kind]] = {
+    Code.VERIFICATION_REQUIRED: Kind(403, "Fresh proof is needed for this action."),
+    Code.GRANT_REQUIRED: Kind(403, "The token that the proof gave is needed for this action."),
+    Code.GRANT_INVALID: Kind(403, "The token does not open this action."),
+    Code.LOGIN_REQUIRED: Kind(403, "Signing in again is needed for this action."),
+    Code.NO_USABLE_METHOD: Kind(403, "There is no way to prove yourself for this action yet."),
+    Code.ACTION_BLOCKED: Kind(403, "This action is not possible now."),
+    Code.APPROVAL_PENDING: Kind(403, "Somebody else has to approve this action."),
+    Code.APPROVAL_DENIED: Kind(403, "Somebody else has refused this action."),
+    Code.LOCKED_OUT: Kind(429, "Too many attempts. Wait before you try again."),
+    Code.RATE_LIMITED: Kind(429, "Too many requests. Wait before you try again."),
+    Code.VERIFICATION_FAILED: Kind(422, "That was not right."),
+    Code.METHOD_NOT_ALLOWED: Kind(422, "That way to prove yourself does not count here."),
+    Code.CHALLENGE_NOT_FOUND: Kind(404, "There is no such request for proof."),
+    Code.CHALLENGE_EXPIRED: Kind(410, "The request for proof has expired."),
+    Code.CHALLENGE_CLOSED: Kind(409, "The request for proof is closed."),
+    Code.CANCELLED: Kind(409, "It was called off."),
+    Code.ACTION_UNKNOWN: Kind(404, "There is no such action."),
+    Code.BAD_REQUEST: Kind(400, "The request cannot be understood."),
+    Code.DELIVERY_FAILED: Kind(503, "The code could not be sent. Ask for it again."),
+    Code.STORE_UNAVAILABLE: Kind(503, "This is not possible at the moment. Try again later."),
+}
+"""Every code but ``allowed``."""
+
+_BLOCKED: Final = frozenset({Code.VERIFICATION_REQUIRED, Code.GRANT_REQUIRED, Code.GRANT_INVALID, Code.LOGIN_REQUIRED})
+"""What RFC 9470 is for: a stronger or fresher proof would be accepted."""
+
+
+class Voice(NamedTuple):
+    """How problems are spoken: where their pages are, the time, and to whom 401 is answered."""
+
+    prefix: str
+    clock: Clock
+    answers: Answers = "auto"
+
+    def problem(
+        self, request: WebRequest, code: Code, members: Mapping[str, object] | None = None, *, status: int | None = None
+    ) -> WebResponse:
+        """The problem document of *code*, with more *members*."""
+        kind = PROBLEMS[code]
+        given = dict(members or {})
+        bearer = code in _BLOCKED and self._wants_bearer(request)
+        answered = 401 if bearer else status or kind.status
+        document = {
+            "type": f"{self.prefix}/problems/{code.value}",
+            "title": kind.title,
+            "status": answered,
+            "code": code.value,
+            **{name: value for name, value in given.items() if value is not None},
+        }
+        more: list[tuple[str, str]] = []
+        if isinstance(given.get("retryAt"), str):
+            more.append(("retry-after", str(self._seconds_until(str(given["retryAt"])))))
+        if bearer:
+            more.append(("www-authenticate", _challenge(document)))
+        if request.htmx:
+            more += [("hx-reswap", "none"), ("hx-trigger", json.dumps({"stepup:required": document}))]
+        return response(answered, dumps(document), PROBLEM_JSON, *more)
+
+    def refused(self, request: WebRequest, decision: Decision) -> WebResponse:
+        """The problem of a blocked call."""
+        return self.problem(request, Code(decision.code), decision_members(decision))
+
+    def error(self, request: WebRequest, error: StepUpError) -> WebResponse:
+        """The problem of whatever stepup raised: the person's, the developer's, the operator's.
+
+        What a developer or operator should know is not for the client; it is in the error, for the log.
+        """
+        if isinstance(error, Refused):
+            return self.refused(request, error.decision)
+        if isinstance(error, UnknownAction):
+            return self.problem(request, Code.ACTION_UNKNOWN)
+        if isinstance(error, InvalidInput):
+            return self.problem(request, Code.BAD_REQUEST)
+        if isinstance(error, DeliveryFailed):
+            return self.problem(request, Code.DELIVERY_FAILED)
+        return self.problem(request, Code.STORE_UNAVAILABLE)
+
+    def _wants_bearer(self, request: WebRequest) -> bool:
+        return self.answers == "bearer" or (self.answers == "auto" and request.bearer)
+
+    def _seconds_until(self, at: str) -> int:
+        left = (datetime.fromisoformat(at) - self.clock.now()).total_seconds()
+        return max(1, math.ceil(left))
+
+
+def decision_members(decision: Decision) -> dict[str, object]:
+    """What a client may know of a decision; empty members are left out."""
+    offered = decision.outcome is Outcome.STEP_UP_REQUIRED
+    members: dict[str, object] = {
+        "action": decision.action or None,
+        "methods": list(decision.methods) if offered else None,
+        "unavailable": dict(decision.unavailable) or None,
+        "offer": decision.offer,
+        "maxAge": decision.max_age,
+        "acrValues": decision.acr if decision.level else None,
+        "reasons": [reason.as_dict() for reason in decision.reasons if reason.public] or None,
+        "retryAt": zulu(decision.retry_at),
+        "enrolUrl": decision.enrol_url,
+        "loginUrl": decision.login_url,
+    }
+    return members
+
+
+def zulu(at: datetime | None) -> str | None:
+    """A time as it stands in documents: UTC, whole seconds, rounded up so that waiting that long is enough."""
+    if at is None:
+        return None
+    return f"{datetime.fromtimestamp(math.ceil(at.timestamp()), UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def dumps(document: object) -> bytes:
+    """A document as bytes, the same for the same values."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+
+
+def _challenge(document: Mapping[str, object]) -> str:
+    """The ``WWW-Authenticate`` header of RFC 9470 section 3."""
+    parts = ['error="insufficient_user_authentication"', f'error_description="{document["title"]}"']
+    if isinstance(document.get("acrValues"), str):
+        parts.append(f'acr_values="{document["acrValues"]}"')
+    if isinstance(document.get("maxAge"), int):
+        parts.append(f'max_age="{document["maxAge"]}"')
+    return f"Bearer {', '.join(parts)}"

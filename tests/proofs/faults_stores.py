@@ -1,0 +1,97 @@
+"""The stores that the proofs run on, by name: one place to add one.
+
+``open_store(name, where)`` opens a store for one process. Two different *where* never see each other's records; the
+same *where* opened again is the same store, which is what a restart is. ``open_async_store`` is its async twin.
+``close_store`` gives back what was opened, and ``everything`` reads all of a durable store, behind its back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from stepup.changes import Key, Record
+from stepup.ports import AsyncStore, Store
+from stepup.stores.memory import AsyncMemoryStore, MemoryStore
+
+STORES: Final = ("memory", "sqlite", "postgresql", "mariadb")
+DURABLE: Final = STORES[1:]
+
+
+class NotThereYet(Exception):
+    """The store cannot be opened here; says why and what to do."""
+
+
+def open_store(name: str, where: str = "") -> Store:
+    """The store *name*, in the corner *where*: the beginning of a file's path, or of a schema's or a table's name.
+
+    Raises:
+        NotThereYet: for a name that nothing is known of, or that cannot be opened here.
+    """
+    if name == "memory":
+        return MemoryStore()
+    if name == "sqlite":
+        from stepup.stores.sql import SQLStore
+
+        return SQLStore.sqlite(f"{where}.db", timeout=30)
+    raise NotThereYet(f"The store {name!r} cannot be opened yet: add it to open_store() in {__name__}.py.")
+
+
+def open_async_store(name: str, where: str = "") -> AsyncStore:
+    """As ``open_store``, for the async face.
+
+    Raises:
+        NotThereYet: as ``open_store``.
+    """
+    if name == "memory":
+        return AsyncMemoryStore()
+    if name == "sqlite":
+        from stepup.stores.sql import AsyncSQLStore
+
+        return AsyncSQLStore.sqlite(f"{where}.db", timeout=30)
+    raise NotThereYet(f"The store {name!r} cannot be opened yet: add it to open_async_store() in {__name__}.py.")
+
+
+def close_store(store: Any) -> None:
+    """Give back the connections of a sync store that was opened here."""
+    engine = getattr(store, "engine", None)
+    if engine is not None:
+        engine.dispose()
+
+
+def everything(store: Any, partition: str) -> Mapping[Key, Record]:
+    """Every record of *partition* in a durable store, found in its table and read through the store.
+
+    Raises:
+        NotThereYet: for a store that has no table to look into.
+    """
+    tables = getattr(store, "tables", None)
+    if tables is None:
+        raise NotThereYet(f"Nothing is known of how to look into a {type(store).__name__}: add it to {__name__}.py.")
+    import sqlalchemy as sa
+
+    columns = tables.record.c
+    binary = store.engine.dialect.name in {"mysql", "mariadb"}  # keys are VARBINARY there
+    mine = columns.partition == (partition.encode() if binary else partition)
+    with store.engine.connect() as connection:
+        rows = connection.execute(sa.select(columns.kind, columns.key).where(mine)).all()
+    keys = [Key(_text(kind), _text(key)) for kind, key in rows if kind]
+    found: dict[Key, Record] = {}
+    for start in range(0, len(keys), 200):
+        some = keys[start : start + 200]
+        found.update({key: record for key, record in zip(some, store.load(partition, some), strict=True) if record})
+    return found
+
+
+def sound(store: Any) -> list[str]:
+    """What the database itself finds wrong with its files; nothing where it cannot be asked."""
+    engine = getattr(store, "engine", None)
+    if engine is None or engine.dialect.name != "sqlite":
+        return []
+    with engine.connect() as connection:
+        found = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check").all()]
+    return [] if found == ["ok"] else found
+
+
+def _text(value: object) -> str:
+    return value.decode("ascii") if isinstance(value, bytes) else str(value)

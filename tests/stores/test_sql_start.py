@@ -1,0 +1,361 @@
+"""How a store begins: its tables, its engine, and a process that forks.
+
+``create_schema`` may be called from everywhere at once. Tables of another version are refused at the first call, and
+left as they are. A child process uses its parent's ``SQLStore.sqlite``; of an engine of its own the application has to
+say ``dispose(close=False)`` in the child, as SQLAlchemy asks it to, and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import threading
+import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from servers import PostgreSQL, until
+from sql_faces import OLIVIA, Face, every_backend, opened_on, refused_in_time
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from sql_backends import ASYNC, BY_NAME, SYNC, Backend, a_prefix
+from stepup.changes import APPLIED, FENCE, Changes
+from stepup.errors import ConfigurationError, SchemaMismatch
+from stepup.stores.sql import AsyncSQLStore, SQLStore
+from stepup.testing._store_bench import NOW, a_claim
+
+forks = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+CROWD = 8
+
+
+def place(backend: Backend, tmp_path: Path, request: pytest.FixtureRequest) -> Any:
+    """Where a backend is, for ``opened_on``."""
+    return tmp_path if backend.server is None else request.getfixturevalue("own_server")
+
+
+def in_child(work: Callable[[], object]) -> int:
+    """Do *work* in a child process; its id."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            work()
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    return child
+
+
+def ended_well(children: list[int]) -> bool:
+    """Whether all children come to a good end; waits for them."""
+    codes: dict[int, int] = {}
+
+    def ended() -> bool:
+        for child in set(children) - set(codes):
+            pid, status = os.waitpid(child, os.WNOHANG)
+            if pid:
+                codes[pid] = os.waitstatus_to_exitcode(status)
+        return len(codes) == len(children)
+
+    until("the children have ended", ended)
+    return set(codes.values()) == {0}
+
+
+# -- the tables ---------------------------------------------------------------------
+
+
+def rows_without_a_person(face: Face) -> object:
+    """How many fences and versions there are."""
+    record = face.store.tables.record
+    nobody = sa.select(sa.func.count()).where(sa.cast(record.c.partition, sa.String(64)) == "")
+    return face.on_connection(lambda connection: connection.execute(nobody).scalar())
+
+
+@pytest.mark.parametrize("backend", SYNC, ids=str)
+def test_threads_that_make_the_tables_at_once_all_succeed(
+    backend: Backend, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Every worker of an application may call ``create_schema`` when it starts."""
+    where, prefix, barrier = place(backend, tmp_path, request), a_prefix(), threading.Barrier(CROWD)
+
+    def start(number: int) -> int:
+        with opened_on(backend, where, prefix=prefix, made=False) as face:
+            barrier.wait(30)
+            face.create_schema()
+            face.works(f"worker-{number}")
+            (fence,) = face.load(OLIVIA, [FENCE])
+            assert fence is not None
+            return fence.version
+
+    with ThreadPoolExecutor(CROWD) as pool:
+        fences = set(pool.map(start, range(CROWD)))
+
+    with opened_on(backend, where, prefix=prefix, made=False) as face:
+        assert len(fences) == 1
+        assert rows_without_a_person(face) == 2
+
+
+@forks
+@pytest.mark.parametrize("backend", SYNC, ids=str)
+def test_processes_that_make_the_tables_at_once_all_succeed(
+    backend: Backend, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """So may every process of it."""
+    where, prefix = place(backend, tmp_path, request), a_prefix()
+    reading, writing = os.pipe()
+
+    def start() -> None:
+        os.close(writing)
+        with opened_on(backend, where, prefix=prefix, made=False) as face:
+            os.read(reading, 1)  # until the parent closes it
+            face.create_schema()
+            face.works(f"process-{os.getpid()}")
+
+    children = [in_child(start) for _ in range(CROWD)]
+    os.close(writing)
+
+    assert ended_well(children)
+    os.close(reading)
+    with opened_on(backend, where, prefix=prefix, made=False) as face:
+        assert rows_without_a_person(face) == 2
+
+
+@forks
+def test_processes_that_open_one_sqlite_file_at_once_all_succeed(tmp_path: Path) -> None:
+    """``SQLStore.sqlite`` makes its tables itself, and switches a new file to a write-ahead log."""
+    path = tmp_path / "store" / "stepup.db"
+    path.parent.mkdir()
+    reading, writing = os.pipe()
+
+    def start() -> None:
+        os.close(writing)
+        os.read(reading, 1)
+        store = SQLStore.sqlite(path, timeout=20)
+        assert store.apply(OLIVIA, Changes(NOW, (a_claim(f"process-{os.getpid()}"),))) is APPLIED
+
+    children = [in_child(start) for _ in range(CROWD)]
+    os.close(writing)
+
+    assert ended_well(children)
+    os.close(reading)
+
+
+@pytest.mark.parametrize("backend", ASYNC, ids=str)
+def test_tasks_that_make_the_tables_at_once_all_succeed(
+    backend: Backend, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """The async face, too."""
+    with opened_on(backend, place(backend, tmp_path, request), made=False, pool_size=CROWD) as face:
+
+        async def start() -> None:
+            store = face.store
+            assert isinstance(store, AsyncSQLStore)
+            await asyncio.gather(*(store.create_schema() for _ in range(CROWD)))
+
+        face.wait(start())
+
+        assert rows_without_a_person(face) == 2
+        face.works("after")
+
+
+def rewritten(face: Face, statement: sa.Update | sa.Delete) -> None:
+    """Change the row of the schema's version."""
+
+    def work(connection: sa.Connection) -> None:
+        kind = sa.cast(face.store.tables.record.c.kind, sa.String(64))
+        assert connection.execute(statement.where(kind == "schema")).rowcount == 1
+        connection.commit()
+
+    face.on_connection(work)
+
+
+def dropped(index: sa.Index, connection: sa.Connection) -> None:
+    index.drop(connection)
+    connection.commit()
+
+
+@every_backend
+def test_tables_of_another_version_are_refused_at_the_first_call(
+    backend: Backend, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """A release never guesses at tables that it does not know, and does not touch them."""
+    where, prefix = place(backend, tmp_path, request), a_prefix()
+    with opened_on(backend, where, prefix=prefix) as maker:
+        record = maker.store.tables.record
+        rewritten(maker, sa.update(record).values(version=99))
+        index = next(one for one in record.indexes if str(one.name).endswith("_tag"))
+        maker.on_connection(partial(dropped, index))
+
+        with opened_on(backend, where, prefix=prefix, made=False) as face:
+            calls: list[Callable[[], object]] = [
+                lambda: face.load(OLIVIA, [FENCE]),
+                lambda: face.claim("x"),
+                lambda: face.purge(NOW, limit=1),
+                face.check_schema,
+                face.create_schema,
+            ]
+            for call in calls:
+                with pytest.raises(SchemaMismatch) as caught:
+                    call()
+                assert (caught.value.found, caught.value.supported) == (99, (1,))
+                assert str(caught.value) == (
+                    "The store's schema has version 99; this release works on 1."
+                    " Run the migrations, or the release that the schema belongs to."
+                )
+            indexes = face.on_connection(lambda connection: sa.inspect(connection).get_indexes(record.name))
+            assert index.name not in {one["name"] for one in indexes}
+
+            rewritten(maker, sa.update(record).values(version=1))
+            face.works("x")
+
+
+@every_backend
+def test_tables_that_are_not_there_are_named(backend: Backend, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """No tables, or none with a version: the message says how to make them."""
+    where, prefix = place(backend, tmp_path, request), a_prefix()
+    said = "The store's tables are not there. Call create_schema(), or run the migrations."
+    with opened_on(backend, where, prefix=prefix, made=False) as face:
+        with pytest.raises(SchemaMismatch) as caught:
+            face.load(OLIVIA, [FENCE])
+        assert (caught.value.found, str(caught.value)) == (None, said)
+
+        face.create_schema()
+        rewritten(face, sa.delete(face.store.tables.record))
+        with opened_on(backend, where, prefix=prefix, made=False) as other:
+            with pytest.raises(SchemaMismatch) as caught:
+                other.claim("x")
+            assert (caught.value.found, str(caught.value)) == (None, said)
+
+
+# -- the engine ---------------------------------------------------------------------
+
+
+def test_a_function_names_the_engine_anew_for_every_call(tmp_path: Path) -> None:
+    """An application that makes its engine later, or has several, gives a function."""
+    engines = [sa.create_engine(f"sqlite:///{tmp_path / name}") for name in ("a.db", "b.db")]
+    current = engines[0]
+    store = SQLStore(lambda: current)
+    for engine in engines:
+        current = engine
+        store.create_schema()
+        assert store.engine is engine
+        assert store.apply(OLIVIA, Changes(NOW, (a_claim("once"),))) is APPLIED
+
+    fences = set()
+    for engine in engines:
+        current = engine
+        (fence,) = store.load(OLIVIA, [FENCE])
+        assert fence is not None
+        fences.add(fence.version)
+        engine.dispose()
+    assert len(fences) == 2
+
+
+def test_an_engine_of_the_wrong_kind_is_refused(tmp_path: Path) -> None:
+    """At once where it is seen at once; at the first call where a function answers it."""
+    sync = sa.create_engine(f"sqlite:///{tmp_path / 'a.db'}")
+    later = create_async_engine(f"sqlite+aiosqlite:///{tmp_path / 'a.db'}")
+    wrong: Any = object()
+
+    for made in (
+        lambda: SQLStore(later),  # type: ignore[arg-type] # what is refused
+        lambda: AsyncSQLStore(sync),  # type: ignore[arg-type] # what is refused
+        lambda: SQLStore(wrong),
+        lambda: AsyncSQLStore(wrong),
+        lambda: SQLStore(None),  # type: ignore[arg-type] # what is refused
+    ):
+        with pytest.raises(ConfigurationError):
+            made()
+    with pytest.raises(ConfigurationError, match=r"must be a sqlalchemy\.Engine, not a AsyncEngine"):
+        SQLStore(lambda: later).load(OLIVIA, [FENCE])  # type: ignore[arg-type, return-value] # what is refused
+    with pytest.raises(ConfigurationError, match="must be an AsyncEngine, not a Engine"):
+        asyncio.run(AsyncSQLStore(lambda: sync).load(OLIVIA, [FENCE]))  # type: ignore[arg-type, return-value] # what is refused
+    with pytest.raises(ConfigurationError, match="not a NoneType"):
+        SQLStore(lambda: None).check_schema()  # type: ignore[arg-type, return-value] # what is refused
+
+
+# -- a process that forks -----------------------------------------------------------
+
+
+@forks
+@pytest.mark.requirement("S-02")
+def test_a_child_uses_its_parents_sqlite_store(tmp_path: Path) -> None:
+    """A server that forks its workers makes its store before: all of them write one file, and none damages it."""
+    store = SQLStore.sqlite(tmp_path / "stepup.db", timeout=20)
+    assert store.apply(OLIVIA, Changes(NOW, (a_claim("parent"),))) is APPLIED
+
+    def write(who: str) -> None:
+        gc.collect()  # closes what nobody refers to any more
+        (found,) = store.load(OLIVIA, [a_claim("parent").key])
+        assert found is not None
+        for number in range(10):
+            assert store.apply(OLIVIA, Changes(NOW, (a_claim(f"{who}-{number}"),))) is APPLIED
+
+    def child(number: int) -> None:
+        assert isinstance(store.engine.pool, sa.QueuePool)
+        assert store.engine.pool.checkedin() == 0  # SQLite forbids to use, or to close, a parent's connection
+        write(f"child-{number}")
+
+    children = [in_child(partial(child, number)) for number in range(4)]
+    write("parent")
+
+    assert ended_well(children)
+    names = [f"{who}-{n}" for who in ("parent", *(f"child-{c}" for c in range(4))) for n in range(10)]
+    found = store.load(OLIVIA, [a_claim(name).key for name in names])
+    assert [name for name, record in zip(names, found, strict=True) if record is None] == []
+    with store.engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+    store.engine.dispose()
+
+
+@forks
+@pytest.mark.requirement("S-03")
+def test_deadlines_hold_in_a_child(own_postgresql: PostgreSQL) -> None:
+    """The thread that ends hanging calls is the parent's; a child starts its own."""
+    ready, frozen = os.pipe(), os.pipe()
+    with opened_on(BY_NAME["psycopg"], own_postgresql, timeout=1) as face:
+        face.works_soon("parent")
+
+        def child() -> None:
+            face.engine.dispose(close=False)
+            face.works_soon("child")
+            os.write(ready[1], b"1")
+            os.read(frozen[0], 1)
+            refused_in_time(lambda: face.has("parent-0"), 1)
+            refused_in_time(lambda: face.has("parent-0"), 1)
+
+        pid = in_child(child)
+        os.read(ready[0], 1)
+        own_postgresql.freeze()
+        os.write(frozen[1], b"1")
+
+        assert ended_well([pid])
+        own_postgresql.thaw()
+        face.works_soon("parent-again")
+    for end in (*ready, *frozen):
+        os.close(end)
+
+
+@forks
+def test_a_child_does_not_inherit_a_turn_that_nobody_ends(tmp_path: Path) -> None:
+    """A thread of the parent had its turn when the child was made; the child has no such thread to wait for."""
+    with opened_on(BY_NAME["sqlite"], tmp_path, timeout=20) as face:
+        face.works("parent")
+
+        def child() -> None:
+            face.engine.dispose(close=False)
+            assert face.claim("child") is APPLIED
+
+        with face.store._connections.taking_turns():
+            pid = in_child(child)
+
+            assert ended_well([pid])
+        assert face.has("child")
