@@ -64,9 +64,20 @@ def races(session: nox.Session) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Inject a fault at every store call of every flow, and kill processes at random points."""
+    """Inject every fault into every store call of every flow, then kill processes at random. With arguments: just those.
+
+    ``-- points --store postgresql`` runs every fault on a server; here, it is the outcomes on SQLite and all in memory.
+    """
     session.install("-e", ".", *groups("test"))
-    session.run("python", "tests/proofs/faults.py", *session.posargs)
+    if session.posargs:
+        session.run("python", "tests/proofs/faults.py", *session.posargs)
+        return
+    for words in (
+        ("points", "--store", "memory", "--face", "both", "--jobs", "2"),
+        ("points", "--store", "sqlite", "--face", "sync", "--faults", "outcomes", "--jobs", "2"),
+        ("kills", "--store", "sqlite"),
+    ):
+        session.run("python", "tests/proofs/faults.py", *words)
 
 
 @nox.session
