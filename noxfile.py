@@ -64,7 +64,7 @@ def races(session: nox.Session) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Inject every fault into every store call of every flow, then kill processes at random. With arguments: just those.
+    """Inject every fault into every store call of every flow, and kill processes at random. With arguments: only those.
 
     ``-- points --store postgresql`` runs every fault on a server; here, it is the outcomes on SQLite and all in memory.
     """

@@ -173,6 +173,14 @@ class Page(Generic[V]):
     after: str | None = None
 
 
+def _could_stand_under(key: Key, record: object) -> bool:
+    """Whether a store may answer *record* for *key*; a port's answer is never taken on trust."""
+    if not isinstance(record, Record) or record.key != key:
+        return False
+    version: object = record.version
+    return type(version) is int and version > 0
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """What was loaded for a decision, by key."""
@@ -190,7 +198,7 @@ class Snapshot:
             raise ContractBroken("Store.load() must answer one record or None per key.")
         records: dict[Key, Record | None] = {}
         for key, record in zip(keys, loaded, strict=True):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] -- checked below
-            if record is not None and not (isinstance(record, Record) and record.key == key and record.version > 0):
+            if record is not None and not _could_stand_under(key, record):
                 raise ContractBroken(f"Store.load() answered something else for {key.kind!r}.")
             records[key] = record
         return cls(records)

@@ -98,6 +98,7 @@ def test_a_put_is_over_what_was_loaded() -> None:
         [Epoch(), None],
         [Record(ACTOR_EPOCH, Epoch(), 0), None], [Record(ACTOR_EPOCH, Epoch(), -1), None],
         [Record(Key("epoch", "other"), Epoch(), 3), None],
+        *([Record(ACTOR_EPOCH, Epoch(), cast(Any, version)), None] for version in (None, "3", True, 3.0)),
     ],
 )  # fmt: skip
 def test_a_broken_answer_decides_nothing(answer: object) -> None:

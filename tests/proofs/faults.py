@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import logging
 import multiprocessing
+import os
 import secrets
 import sys
 import tempfile
@@ -20,6 +21,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ from faults_flows import BY_NAME, FLOWS
 from faults_kills import AT_ONCE, Killing, bound
 from faults_kinds import SETS
 from faults_points import Count, survey
-from faults_stores import DURABLE, STORES, NotThereYet
+from faults_stores import DURABLE, STORES, NotThereYet, drop_store
 
 FACES = ("sync", "async")
 WIDTH = 34
@@ -54,10 +56,9 @@ def worked(part: Part) -> Count:
     logging.disable(logging.CRITICAL)  # thousands of warnings, each of them meant
     place = (part.store, part.face)
     if place not in _BENCHES:
-        process = multiprocessing.current_process()
-        _BENCHES[place] = Bench.of(
-            part.store, part.face, f"{part.where}_{part.face}_{'_'.join(map(str, process._identity))}"
-        )
+        where = f"{part.where}_{part.face}_{os.getpid()}"
+        _BENCHES[place] = Bench.of(part.store, part.face, where)
+        Finalize(None, drop_store, (part.store, where), exitpriority=1)  # of a process of the pool, too
     return replace(survey(_BENCHES[place], BY_NAME[part.flow], SETS[part.faults]), flow=part.flow)
 
 

@@ -29,7 +29,7 @@ from typing import IO, Any, Final, cast
 from faults_client import Client, Desk, Journal, read_journal
 from faults_people import Person, person_in
 from faults_states import Evidence, evidence, held, illegal
-from faults_stores import close_store, open_store, sound
+from faults_stores import close_store, drop_store, open_store, sound
 from faults_worker import READY
 
 from stepup import StepUpError
@@ -141,6 +141,7 @@ class Killing:
         store = open_store(self.store, self.where)
         self.toll.illegal += [f"the database says: {line}" for line in sound(store)]
         close_store(store)
+        drop_store(self.store, self.where)
 
     # -- steps ----------------------------------------------------------------------------
 

@@ -2,19 +2,25 @@
 
 ``open_store(name, where)`` opens a store for one process. Two different *where* never see each other's records; the
 same *where* opened again is the same store, which is what a restart is. ``open_async_store`` is its async twin.
-``close_store`` gives back what was opened, and ``everything`` reads all of a durable store, behind its back.
+``close_store`` gives back what was opened, ``drop_store`` what a server would keep, and ``everything`` reads all of a
+durable store, behind its back. Where the servers are, stands in ``tests/sql_backends.py``.
 """
 
 from __future__ import annotations
 
+import hashlib
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from stepup.changes import Key, Record
 from stepup.ports import AsyncStore, Store
 from stepup.stores.memory import AsyncMemoryStore, MemoryStore
 
-STORES: Final = ("memory", "sqlite", "postgresql", "mariadb")
+TIMEOUT: Final = 30.0
+DRIVERS: Final = {"postgresql": ("psycopg", "psycopg-async"), "mariadb": ("pymysql", "asyncmy")}
+STORES: Final = ("memory", "sqlite", *DRIVERS)
 DURABLE: Final = STORES[1:]
 
 
@@ -23,18 +29,23 @@ class NotThereYet(Exception):
 
 
 def open_store(name: str, where: str = "") -> Store:
-    """The store *name*, in the corner *where*: the beginning of a file's path, or of a schema's or a table's name.
+    """The store *name*, in the corner *where*: the beginning of a file's path; on a server, tables named for it.
 
     Raises:
-        NotThereYet: for a name that nothing is known of, or that cannot be opened here.
+        NotThereYet: for a name that nothing is known of, or a server that does not answer.
     """
     if name == "memory":
         return MemoryStore()
-    if name == "sqlite":
-        from stepup.stores.sql import SQLStore
+    import sqlalchemy as sa
 
-        return SQLStore.sqlite(f"{where}.db", timeout=30)
-    raise NotThereYet(f"The store {name!r} cannot be opened yet: add it to open_store() in {__name__}.py.")
+    from stepup.stores.sql import SQLStore
+
+    if name == "sqlite":
+        return SQLStore.sqlite(f"{where}.db", timeout=TIMEOUT)
+    engine = sa.create_engine(_address(name, 0))
+    store = SQLStore(engine, table_prefix=_prefix(where), timeout=TIMEOUT)
+    store.create_schema()
+    return store
 
 
 def open_async_store(name: str, where: str = "") -> AsyncStore:
@@ -45,11 +56,30 @@ def open_async_store(name: str, where: str = "") -> AsyncStore:
     """
     if name == "memory":
         return AsyncMemoryStore()
-    if name == "sqlite":
-        from stepup.stores.sql import AsyncSQLStore
+    from sqlalchemy.ext.asyncio import create_async_engine
 
-        return AsyncSQLStore.sqlite(f"{where}.db", timeout=30)
-    raise NotThereYet(f"The store {name!r} cannot be opened yet: add it to open_async_store() in {__name__}.py.")
+    from stepup.stores.sql import AsyncSQLStore
+
+    if name == "sqlite":
+        return AsyncSQLStore.sqlite(f"{where}.db", timeout=TIMEOUT)
+    close_store(open_store(name, where))  # makes the tables, without an event loop
+    return AsyncSQLStore(create_async_engine(_address(name, 1)), table_prefix=_prefix(where), timeout=TIMEOUT)
+
+
+def _address(name: str, face: int) -> str:
+    if name not in DRIVERS:
+        raise NotThereYet(f"There is no store {name!r}: add it to {__name__}.py.")
+    if (tests := str(Path(__file__).parents[1])) not in sys.path:
+        sys.path.insert(0, tests)
+    from sql_backends import BY_NAME, problem
+
+    if (why := problem(name)) is not None:
+        raise NotThereYet(f"Not reachable: {why}.")
+    return BY_NAME[DRIVERS[name][face]].url(Path())
+
+
+def _prefix(where: str) -> str:
+    return f"f{hashlib.sha256(where.encode()).hexdigest()[:12]}_"
 
 
 def close_store(store: Any) -> None:
@@ -57,6 +87,14 @@ def close_store(store: Any) -> None:
     engine = getattr(store, "engine", None)
     if engine is not None:
         engine.dispose()
+
+
+def drop_store(name: str, where: str) -> None:
+    """Remove the tables of a store on a server; a file goes with its folder."""
+    if name in DRIVERS:
+        store: Any = open_store(name, where)
+        store.tables.record.metadata.drop_all(store.engine)
+        close_store(store)
 
 
 def everything(store: Any, partition: str) -> Mapping[Key, Record]:

@@ -24,7 +24,7 @@ from typing import Any, Final
 from faults_broken import broken_store
 from faults_client import Client, Desk, Journal
 from faults_people import person_in
-from faults_stores import close_store, open_store
+from faults_stores import close_store, drop_store, open_store
 
 READY: Final = "ready"
 LONGEST: Final = 20.0
@@ -68,13 +68,15 @@ def _orders() -> Iterator[dict[str, Any]]:
 def _warm_up(store: str) -> None:
     """Work a little, somewhere else: whatever is imported and made when first used, is then there for every child."""
     with tempfile.TemporaryDirectory() as folder:
-        opened = open_store(store, str(Path(folder) / "warm"))
+        where = str(Path(folder) / "warm")
+        opened = open_store(store, where)
         journal = Journal(Path(folder) / "journal")
         client = Client(Desk.over(opened, journal), person_in(opened, f"warm_{os.getpid()}"), random.Random(0))
         for _ in range(60):
             client.work()
         journal.close()
         close_store(opened)
+        drop_store(store, where)
 
 
 def main(given: Sequence[str] = ()) -> int:

@@ -20,6 +20,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
@@ -325,3 +326,38 @@ class MariaDB(Server):
             "--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M", "--innodb-flush-log-at-trx-commit=1",
             "--skip-log-bin", "--performance-schema=0",
         ]  # fmt: skip
+
+
+# -- children -----------------------------------------------------------------------
+
+forks = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+
+
+def in_child(work: Callable[[], object]) -> int:
+    """Do *work* in a child process; its id."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            work()
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    return child
+
+
+def ended_well(children: list[int]) -> bool:
+    """Whether all children come to a good end; waits for them."""
+    codes: dict[int, int] = {}
+
+    def ended() -> bool:
+        for child in set(children) - set(codes):
+            pid, status = os.waitpid(child, os.WNOHANG)
+            if pid:
+                codes[pid] = os.waitstatus_to_exitcode(status)
+        return len(codes) == len(children)
+
+    until("the children have ended", ended)
+    return set(codes.values()) == {0}

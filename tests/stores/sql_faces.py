@@ -146,6 +146,14 @@ class Face:
 
     # -- what most tests do ---------------------------------------------------------
 
+    def answers(self) -> bool:
+        """Whether the database can be asked."""
+        try:
+            self.check_schema()
+        except StoreUnavailable:
+            return False
+        return True
+
     @property
     def prefix(self) -> str:
         """What the names of its tables begin with."""

@@ -1,17 +1,14 @@
-"""How a store begins: its tables, its engine, and a process that forks.
+"""How a store begins: its tables, and its engine.
 
 ``create_schema`` may be called from everywhere at once. Tables of another version are refused at the first call, and
-left as they are. A child process uses its parent's ``SQLStore.sqlite``; of an engine of its own the application has to
-say ``dispose(close=False)`` in the child, as SQLAlchemy asks it to, and nothing else.
+left as they are.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import threading
-import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -20,53 +17,22 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from servers import PostgreSQL, until
-from sql_faces import OLIVIA, Face, every_backend, opened_on, refused_in_time
+from servers import ended_well, forks, in_child
+from sql_faces import OLIVIA, Face, every_backend, opened_on
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from sql_backends import ASYNC, BY_NAME, SYNC, Backend, a_prefix
+from sql_backends import ASYNC, SYNC, Backend, a_prefix
 from stepup.changes import APPLIED, FENCE, Changes
 from stepup.errors import ConfigurationError, SchemaMismatch
 from stepup.stores.sql import AsyncSQLStore, SQLStore
 from stepup.testing._store_bench import NOW, a_claim
 
-forks = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 CROWD = 8
 
 
 def place(backend: Backend, tmp_path: Path, request: pytest.FixtureRequest) -> Any:
     """Where a backend is, for ``opened_on``."""
     return tmp_path if backend.server is None else request.getfixturevalue("own_server")
-
-
-def in_child(work: Callable[[], object]) -> int:
-    """Do *work* in a child process; its id."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            work()
-            code = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(code)
-    return child
-
-
-def ended_well(children: list[int]) -> bool:
-    """Whether all children come to a good end; waits for them."""
-    codes: dict[int, int] = {}
-
-    def ended() -> bool:
-        for child in set(children) - set(codes):
-            pid, status = os.waitpid(child, os.WNOHANG)
-            if pid:
-                codes[pid] = os.waitstatus_to_exitcode(status)
-        return len(codes) == len(children)
-
-    until("the children have ended", ended)
-    return set(codes.values()) == {0}
 
 
 # -- the tables ---------------------------------------------------------------------
@@ -280,82 +246,3 @@ def test_an_engine_of_the_wrong_kind_is_refused(tmp_path: Path) -> None:
         asyncio.run(AsyncSQLStore(lambda: sync).load(OLIVIA, [FENCE]))  # type: ignore[arg-type, return-value] # what is refused
     with pytest.raises(ConfigurationError, match="not a NoneType"):
         SQLStore(lambda: None).check_schema()  # type: ignore[arg-type, return-value] # what is refused
-
-
-# -- a process that forks -----------------------------------------------------------
-
-
-@forks
-@pytest.mark.requirement("S-02")
-def test_a_child_uses_its_parents_sqlite_store(tmp_path: Path) -> None:
-    """A server that forks its workers makes its store before: all of them write one file, and none damages it."""
-    store = SQLStore.sqlite(tmp_path / "stepup.db", timeout=20)
-    assert store.apply(OLIVIA, Changes(NOW, (a_claim("parent"),))) is APPLIED
-
-    def write(who: str) -> None:
-        gc.collect()  # closes what nobody refers to any more
-        (found,) = store.load(OLIVIA, [a_claim("parent").key])
-        assert found is not None
-        for number in range(10):
-            assert store.apply(OLIVIA, Changes(NOW, (a_claim(f"{who}-{number}"),))) is APPLIED
-
-    def child(number: int) -> None:
-        assert isinstance(store.engine.pool, sa.QueuePool)
-        assert store.engine.pool.checkedin() == 0  # SQLite forbids to use, or to close, a parent's connection
-        write(f"child-{number}")
-
-    children = [in_child(partial(child, number)) for number in range(4)]
-    write("parent")
-
-    assert ended_well(children)
-    names = [f"{who}-{n}" for who in ("parent", *(f"child-{c}" for c in range(4))) for n in range(10)]
-    found = store.load(OLIVIA, [a_claim(name).key for name in names])
-    assert [name for name, record in zip(names, found, strict=True) if record is None] == []
-    with store.engine.connect() as connection:
-        assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
-    store.engine.dispose()
-
-
-@forks
-@pytest.mark.requirement("S-03")
-def test_deadlines_hold_in_a_child(own_postgresql: PostgreSQL) -> None:
-    """The thread that ends hanging calls is the parent's; a child starts its own."""
-    ready, frozen = os.pipe(), os.pipe()
-    with opened_on(BY_NAME["psycopg"], own_postgresql, timeout=1) as face:
-        face.works_soon("parent")
-
-        def child() -> None:
-            face.engine.dispose(close=False)
-            face.works_soon("child")
-            os.write(ready[1], b"1")
-            os.read(frozen[0], 1)
-            refused_in_time(lambda: face.has("parent-0"), 1)
-            refused_in_time(lambda: face.has("parent-0"), 1)
-
-        pid = in_child(child)
-        os.read(ready[0], 1)
-        own_postgresql.freeze()
-        os.write(frozen[1], b"1")
-
-        assert ended_well([pid])
-        own_postgresql.thaw()
-        face.works_soon("parent-again")
-    for end in (*ready, *frozen):
-        os.close(end)
-
-
-@forks
-def test_a_child_does_not_inherit_a_turn_that_nobody_ends(tmp_path: Path) -> None:
-    """A thread of the parent had its turn when the child was made; the child has no such thread to wait for."""
-    with opened_on(BY_NAME["sqlite"], tmp_path, timeout=20) as face:
-        face.works("parent")
-
-        def child() -> None:
-            face.engine.dispose(close=False)
-            assert face.claim("child") is APPLIED
-
-        with face.store._connections.taking_turns():
-            pid = in_child(child)
-
-            assert ended_well([pid])
-        assert face.has("child")
