@@ -138,7 +138,7 @@ def test_autocommit_sync_connections_and_strangers_are_refused(backend: Backend,
         presented = await token(here)
         options = {"isolation_level": "AUTOCOMMIT"}
         async with here.engine.connect() as connection:
-            await connection.execution_options(**options)
+            connection = await connection.execution_options(**options)
             begun = await connection.begin()
             assert begun.is_active
             with pytest.raises(InvalidInput, match="autocommit"):

@@ -137,8 +137,8 @@ def test_somebody_elses_challenge_is_no_challenge(face: str) -> None:
             answers.add((raw.status, raw.body))
 
     assert len(answers) == 1
-    ((status, body),) = answers
-    assert (status, json.loads(body)["code"]) == (404, "challenge_not_found")
+    ((status, told),) = answers
+    assert (status, json.loads(told)["code"]) == (404, "challenge_not_found")
 
 
 def test_an_offer_of_another_session_opens_nothing() -> None:
@@ -239,7 +239,7 @@ def test_calls_from_other_sites_change_nothing(headers: dict[str, str]) -> None:
     site = Site()
     challenge = site.started()
 
-    found = site.call("DELETE", f"/challenges/{challenge}", None, **headers)
+    found = site.call("DELETE", f"/challenges/{challenge}", None, raw=None, query="", **headers)
 
     assert (found.status, found.code) == (403, "bad_request")
     assert site.call("GET", f"/challenges/{challenge}").json["challenge"]["status"] == "open"
@@ -386,7 +386,7 @@ def test_junk_is_a_bad_request(face: str, path: str, junk: bytes) -> None:
 )
 def test_only_json_is_read(headers: dict[str, str], status: int) -> None:
     """A body is JSON by its own word, in UTF-8; a form or a text from another site is none."""
-    assert Site().call("POST", "/challenges", {"offer": "x"}, **headers).status == status
+    assert Site().call("POST", "/challenges", {"offer": "x"}, raw=None, query="", **headers).status == status
 
 
 def test_a_large_body_is_refused() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -38,7 +38,7 @@ class Joined:
 
     def __init__(self, connection: object, connections: Connections) -> None:
         if isinstance(connection, scoped_session):
-            connection = connection()
+            connection = cast("scoped_session[Session]", connection)()
         if not isinstance(connection, sa.Connection | Session):
             raise InvalidInput("within", f"must be a Connection or Session, not a {_kind(connection)}", remedy=_REMEDY)
         self._bond = _joining(connection, connections)
@@ -72,7 +72,7 @@ class AsyncJoined:
 
     def __init__(self, connection: object, connections: Connections) -> None:
         if isinstance(connection, async_scoped_session):
-            connection = connection()
+            connection = cast("async_scoped_session[AsyncSession]", connection)()
         if not isinstance(connection, AsyncConnection | AsyncSession):
             raise InvalidInput(
                 "within", f"must be an AsyncConnection or AsyncSession, not a {_kind(connection)}", remedy=_REMEDY
