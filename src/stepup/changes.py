@@ -198,7 +198,7 @@ class Snapshot:
             raise ContractBroken("Store.load() must answer one record or None per key.")
         records: dict[Key, Record | None] = {}
         for key, record in zip(keys, loaded, strict=True):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] -- checked below
-            if record is not None and not _could_stand_under(key, record):
+            if record is not None and not _could_stand_under(key, record):  # pyright: ignore[reportUnknownArgumentType] -- it takes anything
                 raise ContractBroken(f"Store.load() answered something else for {key.kind!r}.")
             records[key] = record
         return cls(records)

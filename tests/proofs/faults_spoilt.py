@@ -54,7 +54,7 @@ class Bare(Core):
 
     __slots__ = ()
 
-    async def load(self, where: str, keys: Sequence[Key]) -> Snapshot:
+    async def load(self, where: str, keys: Sequence[Key], *rest: Any, **more: Any) -> Snapshot:
         return Snapshot.of(keys, await self.store.load(where, keys))
 
 
@@ -63,7 +63,7 @@ class Talkative(Core):
 
     __slots__ = ()
 
-    async def load(self, where: str, keys: Sequence[Key]) -> Snapshot:
+    async def load(self, where: str, keys: Sequence[Key], *rest: Any, **more: Any) -> Snapshot:
         try:
             return Snapshot.of(keys, await self.store.load(where, keys))
         except Exception as error:

@@ -9,6 +9,7 @@ durable store, behind its back. Where the servers are, stands in ``tests/sql_bac
 from __future__ import annotations
 
 import hashlib
+import importlib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -71,11 +72,10 @@ def _address(name: str, face: int) -> str:
         raise NotThereYet(f"There is no store {name!r}: add it to {__name__}.py.")
     if (tests := str(Path(__file__).parents[1])) not in sys.path:
         sys.path.insert(0, tests)
-    from sql_backends import BY_NAME, problem
-
-    if (why := problem(name)) is not None:
+    backends: Any = importlib.import_module("sql_backends")
+    if (why := backends.problem(name)) is not None:
         raise NotThereYet(f"Not reachable: {why}.")
-    return BY_NAME[DRIVERS[name][face]].url(Path())
+    return str(backends.BY_NAME[DRIVERS[name][face]].url(Path()))
 
 
 def _prefix(where: str) -> str:

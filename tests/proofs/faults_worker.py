@@ -38,6 +38,7 @@ def child(order: dict[str, Any], number: int) -> None:
     desk = Desk.over(store, journal)
     chance = random.Random(f"{order['seed']}.{number}")
     clients = [Client(desk, person, chance) for person in order["people"]]
+    clients[0].look()
     journal.write(READY, os.getpid())
     until = time.monotonic() + LONGEST
     while time.monotonic() < until:

@@ -102,7 +102,7 @@ def test_nobody_who_is_killed_leaves_an_illegal_state(tmp_path: Path) -> None:
 
 def killed(folder: Path, rounds: int, broken: str | None = None) -> Toll:
     """So many rounds of two, or fewer if something was found before."""
-    killing = Killing("sqlite", folder, seed=7, broken=broken)
+    killing = Killing("sqlite", folder, seed=7, broken=broken, longest=0.05 if broken is None else 0.3)
     with killing:
         for _ in range(rounds):
             if not killing.toll.illegal:
