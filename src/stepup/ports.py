@@ -3,7 +3,7 @@
 ======================= ============================ ====================================================
 port                    async twin                   shipped
 ======================= ============================ ====================================================
-``Store``               ``AsyncStore``               ``stepup.stores.memory``
+``Store``               ``AsyncStore``               ``stepup.stores.memory``, ``stepup.stores.sql``
 ``Verifier``            ``AsyncVerifier``            ``stepup.verifiers`` (each serves both faces)
 ``Mailer``              ``AsyncMailer``              ``stepup.mailers``
 ``RiskAssessor``        ``AsyncRiskAssessor``        none: without one, session risk is what the context says
