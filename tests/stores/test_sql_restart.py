@@ -187,7 +187,6 @@ def test_sixty_calls_on_two_connections_all_get_their_turn(
         assert 1 <= face.pool.checkedin() <= 2
 
 
-@pytest.mark.xfail(reason="apply() does not hand on when its turn began", strict=True)
 def test_an_application_that_keeps_sqlite_locked_is_refused_in_time(tmp_path: Path) -> None:
     """Calls of one process queue for SQLite's one writer; who waited in the queue waits no second time for the lock."""
     with opened_on(BY_NAME["sqlite"], tmp_path, timeout=5) as face, ThreadPoolExecutor(3) as pool:

@@ -85,7 +85,7 @@ def begin(link: Link) -> None:
         link.level("READ COMMITTED")
     elif isinstance(link.sql, MariaDB):
         link.changed("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
-        link.changed("START TRANSACTION")
+        link.changed("START TRANSACTION READ WRITE")  # refused by a replica, whose answers may be stale
     else:
         link.changed("BEGIN IMMEDIATE")
 

@@ -52,8 +52,8 @@ def records(link: Link, partition: Partition, keys: Sequence[Key]) -> dict[Key, 
 def apply(connections: Connections, partition: Partition, changes: Changes) -> Applied | Lost:
     """As ``Store.apply``."""
     try:
-        with connections.taking_turns():
-            return connections.run(_batch.apply, partition, changes)
+        with connections.taking_turns() as end:
+            return connections.run(_batch.apply, partition, changes, end=end)
     except Conflict:
         return Lost(None)
 
@@ -92,8 +92,8 @@ def purge(connections: Connections, before: datetime, limit: int) -> int:
     while gone < limit:
         chunk = min(_CHUNK, limit - gone)
         try:
-            with connections.taking_turns():
-                deleted = connections.run(_purge, microseconds(before), chunk)
+            with connections.taking_turns() as end:
+                deleted = connections.run(_purge, microseconds(before), chunk, end=end)
         except Conflict:
             break  # another purge is at it; what is left is there the next time
         gone += deleted
