@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -42,7 +43,7 @@ from stepup import (
 )
 from stepup.binding import partition
 from stepup.ceremony import Ceremony, Checked, State
-from stepup.changes import APPLIED, ROSTER, Applied, Changes, Lost, Partition, Record
+from stepup.changes import APPLIED, ROSTER, Applied, Changes, Lost, Page, Partition, Record
 from stepup.decide.enrol import ADD
 from stepup.errors import Code, ConfigurationError, ContractBroken, DeliveryFailed, InvalidInput
 from stepup.factor import MAX_FACTORS, Factor, Roster
@@ -376,3 +377,58 @@ def test_signing_out_ends_an_enrolment_that_waits() -> None:
     assert not here.gate.factors.confirm_totp(CONTEXT, made.factor_id, code(made.secret, here.now))
     assert here.gate.factors.list(CONTEXT) == here.gate.factors.list(context("sess_2"))
     assert "totp" not in {factor.method for factor in here.gate.factors.list(CONTEXT)}
+
+
+@pytest.mark.requirement("G-06", "X-05")
+def test_an_answer_that_comes_second_revokes_what_the_first_minted() -> None:
+    """With ``revoke_on_reuse``, also where the challenge was finished while the second answer was being counted."""
+
+    class Interrupted(Counting):
+        then: Callable[[], None] | None = None
+
+        def apply(self, partition: Partition, changes: Changes) -> Applied | Lost:
+            then, self.then = self.then, None
+            if then is not None:
+                then()
+            return super().apply(partition, changes)
+
+    store = Interrupted()
+    here = world(store=store, revoke_on_reuse=True)
+    challenge = here.start("member.role")
+    minted: list[Verified] = []
+
+    def first() -> None:
+        result = here.gate.verify(challenge.id, "passkey", "touch", CONTEXT)
+        assert isinstance(result, Verified)
+        minted.append(result)
+
+    store.then = first
+    second = here.gate.verify(challenge.id, "passkey", "touch", CONTEXT)
+
+    assert second == Rejected(Code.CHALLENGE_CLOSED)
+    assert len(minted) == 1
+    assert not here.allows("member.role", token=minted[0].token)
+
+
+@pytest.mark.parametrize("answer", [None, True, [], "page", Page((1, 2))])
+def test_a_store_that_lists_something_else_is_found_out(answer: Any) -> None:
+    """What ``events`` hands on is a page of events, whatever the store says."""
+
+    class Lists(Counting):
+        def events(self, partition: Any, *, after: Any, limit: Any) -> Any:
+            return answer
+
+    with pytest.raises(ContractBroken, match="events"):
+        world(store=Lists()).gate.events(CONTEXT.actor)
+
+
+@pytest.mark.parametrize("answer", [None, True, -1, "3", 1.0])
+def test_a_store_that_counts_something_else_is_found_out(answer: Any) -> None:
+    """What ``purge`` answers is a number of records."""
+
+    class Counts(Counting):
+        def purge(self, before: Any, *, limit: int = 1000) -> Any:
+            return answer
+
+    with pytest.raises(ContractBroken, match="purge"):
+        world(store=Counts()).gate.purge()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from stepup.binding import session_hash
 from stepup.changes import (
@@ -21,7 +22,7 @@ from stepup.changes import (
 from stepup.context import MAX_TEXT, Actor, Context, Resource, require_actor, require_context, require_text
 from stepup.decide import enrol, revoke
 from stepup.decide.authorize import standing
-from stepup.errors import InvalidInput, StepUpError, StoreUnavailable
+from stepup.errors import ContractBroken, InvalidInput, StepUpError, StoreUnavailable
 from stepup.event import Event
 from stepup.grant import Grant, Shelf
 
@@ -137,18 +138,24 @@ async def events(core: Core, actor: Actor, after: str | None, limit: int) -> Pag
     """A person's events, newest first; see ``StepUp.events``."""
     where = core.partition(require_actor(actor))
     try:
-        return await core.store.events(where, after=after, limit=limit)
+        found: object = await core.store.events(where, after=after, limit=limit)
     except StepUpError:
         raise
     except Exception as error:
         raise StoreUnavailable(f"The store failed to list events ({type(error).__name__}).") from error
+    if not isinstance(found, Page) or not all(isinstance(one, Event) for one in cast("Page[object]", found).items):
+        raise ContractBroken("Store.events() must answer a Page of Event.")
+    return cast("Page[Event]", found)
 
 
 async def purge(core: Core, limit: int) -> int:
     """Delete expired records; see ``StepUp.purge``."""
     try:
-        return await core.store.purge(core.clock.read(), limit=limit)
+        gone: object = await core.store.purge(core.clock.read(), limit=limit)
     except StepUpError:
         raise
     except Exception as error:
         raise StoreUnavailable(f"The store failed to purge ({type(error).__name__}).") from error
+    if type(gone) is not int or gone < 0:
+        raise ContractBroken("Store.purge() must answer how many records it deleted.")
+    return gone

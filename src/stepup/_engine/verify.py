@@ -45,15 +45,23 @@ async def verify(
     if isinstance(reserved, Refusal):
         changes, rejected = pure.refused_attempt(opened.request, opened.challenge.id, name, reserved, now, ids())
         await core.record(core.partition(context.actor), changes)
-        if reserved.reason == "challenge_verified" and core.revoke_on_reuse and opened.challenge.grant_id:
-            from .upkeep import revoke_grant
-
-            await revoke_grant(core, context, opened.challenge.grant_id)
+        if reserved.reason == "challenge_verified" and core.revoke_on_reuse:
+            await _revoke_minted(core, context, opened.challenge.id)
         return rejected
     findings = await _check(core, opened, reserved, name, response, context, now)
     if findings.reason is None and rotate is not None:
         findings = await _rotate(core, opened, reserved, findings, rotate, now)
     return await _conclude(core, opened, reserved, findings, context)
+
+
+async def _revoke_minted(core: Core, context: Context, challenge_id: str) -> None:
+    """End what a finished challenge minted; looked up now, since it may have been finished a moment ago."""
+    from .upkeep import revoke_grant
+
+    key = challenge_key(challenge_id)
+    current = (await core.load(core.partition(context.actor), (key,))).get(key, Challenge)
+    if current is not None and current.grant_id is not None:
+        await revoke_grant(core, context, current.grant_id)
 
 
 async def _reserve(core: Core, opened: Opened, method: str, now: datetime) -> Answering | Refusal:
