@@ -110,6 +110,9 @@ def _ddl(given: argparse.Namespace) -> int:
 
 def _create(given: argparse.Namespace) -> int:
     with _store(given) as store:
+        url = store.engine.url
+        if url.get_backend_name() == "sqlite" and url.database:
+            type(store).sqlite(url.database, table_prefix=given.table_prefix).close()  # it sets the file's log mode
         store.create_schema()
     print("The tables are there.")
     return 0

@@ -327,6 +327,18 @@ def test_doctor_and_restored_and_create(store: SQLStore, capsys: pytest.CaptureF
     assert version_of(store) != before
 
 
+def test_a_file_that_create_made_is_as_the_store_wants_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """``create`` on a file that is not there makes one that ``doctor`` has nothing to say against."""
+    url = f"sqlite:///{tmp_path / 'made.db'}"
+
+    assert main(["create", "--store", url]) == 0
+    assert main(["doctor", "--store", url]) == 0
+
+    found = capsys.readouterr().out
+    assert "journal_mode is wal" in found
+    assert "warning" not in found
+
+
 def test_doctor_tells_what_is_wrong(backend: Backend, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Tables that are not there are a problem, named, with exit code 1."""
     assert main(["doctor", "--store", backend.url(tmp_path), "--table-prefix", a_prefix()]) == 1
