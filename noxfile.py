@@ -64,19 +64,37 @@ def races(session: nox.Session) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Inject every fault into every store call of every flow, and kill processes at random. With arguments: only those.
+    """Inject every fault into every store call of every flow, and kill processes at random.
 
-    ``-- points --store postgresql`` runs every fault on a server; here, it is the outcomes on SQLite and all in memory.
+    In memory on the sync face, and the flows of single use on SQLite; ``-- --full`` does both faces, and every flow on
+    every database. Other arguments are those of ``tests/proofs/faults.py``.
     """
     session.install("-e", ".", *groups("test"))
-    if session.posargs:
-        session.run("python", "tests/proofs/faults.py", *session.posargs)
-        return
-    for words in (
-        ("points", "--store", "memory", "--face", "both", "--jobs", "2"),
-        ("points", "--store", "sqlite", "--face", "sync", "--faults", "outcomes", "--jobs", "2"),
+    runs: list[tuple[str, ...]] = [
+        ("points", "--store", "memory", "--face", "sync", "--jobs", "2"),
+        (
+            "points",
+            "--store",
+            "sqlite",
+            "--face",
+            "sync",
+            "--faults",
+            "outcomes",
+            "--flow",
+            "single use",
+            "--jobs",
+            "2",
+        ),
         ("kills", "--store", "sqlite"),
-    ):
+    ]
+    if session.posargs == ["--full"]:
+        runs = [("points", "--store", "memory", "--face", "both", "--jobs", "2")]
+        for store in ("sqlite", "postgresql", "mariadb"):
+            runs.append(("points", "--store", store, "--face", "both", "--faults", "outcomes", "--jobs", "2"))
+            runs.append(("kills", "--store", store))
+    elif session.posargs:
+        runs = [tuple(session.posargs)]
+    for words in runs:
         session.run("python", "tests/proofs/faults.py", *words)
 
 
