@@ -143,6 +143,11 @@ async def events(core: Core, actor: Actor, after: str | None, limit: int) -> Pag
         raise
     except Exception as error:
         raise StoreUnavailable(f"The store failed to list events ({type(error).__name__}).") from error
+    return _page(found)
+
+
+def _page(found: object) -> Page[Event]:
+    """What a store listed; a port's answer is never taken on trust."""
     if not isinstance(found, Page) or not all(isinstance(one, Event) for one in cast("Page[object]", found).items):
         raise ContractBroken("Store.events() must answer a Page of Event.")
     return cast("Page[Event]", found)
