@@ -220,6 +220,9 @@ def test_a_loop_that_ends_in_the_middle_of_a_call_complains_of_nothing(
             await asyncio.wait(calls)
 
         face.wait(leave())
+        complaints = face.complaints
+
+    assert complaints == []
 
 
 class Interrupted(BaseException):
