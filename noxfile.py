@@ -7,6 +7,8 @@ runs nox; ``.ci/run`` runs them all in the order that tells most soonest.
 from __future__ import annotations
 
 import json
+import os
+import socket
 import sys
 import tarfile
 import zipfile
@@ -18,6 +20,11 @@ ROOT = Path(__file__).parent
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 PURE: list[str] = PYPROJECT["tool"]["stepup"]["pure"]
 COVERED = 95
+DATABASES = {
+    "postgresql": os.environ.get("STEPUP_TEST_POSTGRESQL", "postgres@127.0.0.1:5432/test"),
+    "mariadb": os.environ.get("STEPUP_TEST_MARIADB", "root@127.0.0.1:3306/test"),
+}
+"""Where the tests look for databases; those that do not answer are named, and not tested (``tests_stores`` fails)."""
 
 nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "virtualenv"
@@ -44,8 +51,22 @@ def tests(session: nox.Session) -> None:
     pure = ",".join(f"*/stepup/{name}/*,*/stepup/{name}.py" for name in PURE)
     session.log("the pure modules: every branch")
     session.run("coverage", "report", f"--include={pure}", "--fail-under=100")
-    session.log(f"everything: at least {COVERED} %")
-    session.run("coverage", "report", f"--fail-under={COVERED}")
+    away = [name for name, place in DATABASES.items() if not _answers(place)]
+    left_out = ["--omit=*/stepup/stores/sql/*"] if away else []
+    session.log(
+        f"everything{' but the SQL store, for want of ' + ', '.join(away) if away else ''}: at least {COVERED} %"
+    )
+    session.run("coverage", "report", f"--fail-under={COVERED}", *left_out)
+
+
+def _answers(place: str) -> bool:
+    """Whether something listens at an address like ``user@host:port/database``."""
+    host, _, port = place.rpartition("@")[2].partition("/")[0].partition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=3).close()
+    except OSError:
+        return False
+    return True
 
 
 @nox.session
