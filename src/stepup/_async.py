@@ -202,6 +202,7 @@ class AsyncStepUp:
         ``within`` is a SQLAlchemy connection or session in a transaction of the database that the store stands in:
         what is spent is spent in that transaction, so that it commits or rolls back together with the action. What
         is merely recorded of a refusal is written after the transaction has ended. It covers that database, only.
+        A ``request_id`` that has spent its proof is refused there: the action was committed with it.
 
         Raises:
             StepUpRequired: fresh proof would open it; carries an offer.

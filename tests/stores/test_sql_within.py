@@ -176,6 +176,26 @@ def test_a_counted_use_goes_back_with_the_transaction(here: Shop) -> None:
         spend(here, connection, presented, "batch.run")
 
 
+@pytest.mark.requirement("Y-02", "C-05")
+@pytest.mark.parametrize("action", ["payout.create", "batch.run"])
+def test_the_same_request_again_does_not_act_twice(here: Shop, action: str) -> None:
+    """After a lost reply the action is there, committed with the proof: the request may not do it again."""
+    presented = token(here, action)
+
+    def pay() -> None:
+        with here.engine.begin() as connection:
+            here.gate.require(
+                action, CONTEXT, resource=ACCOUNT, token=presented, request_id="the very same", within=connection
+            )
+            here.pay(connection)
+
+    pay()
+    with pytest.raises(StepUpRequired):
+        pay()
+
+    assert here.payments() == 1
+
+
 def test_a_session_of_the_orm_will_do(here: Shop) -> None:
     """A Session, or a scoped_session, in place of a connection."""
     for made in (sessionmaker(here.engine)(), scoped_session(sessionmaker(here.engine))):

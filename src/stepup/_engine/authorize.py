@@ -220,6 +220,8 @@ async def _redeem_counted(core: Core, asking: Asking, grant: Grant) -> tuple[str
         changes, refusal, left = pure.redeem_counted(
             asking.request, grant, snapshot, asking.now, event_id(), asking.request_hash
         )
+        if changes is None and refusal is None and asking.through is not None:
+            return None, ("spent", None)  # as in _why_spent()
         return changes, (refusal, left)
 
     where = core.partition(asking.request.context.actor)
@@ -231,7 +233,9 @@ async def _why_spent(core: Core, asking: Asking, grant: Grant) -> tuple[str | No
     where = core.partition(asking.request.context.actor)
     snapshot = await core.load(where, pure.grant_keys(grant), asking.through)
     claim, refusal = snapshot.get(claim_key(f"grant:{grant.id}"), Claim), pure.standing(grant, snapshot) or "spent"
-    return (None, 0) if refusal == "spent" and pure.same_request(claim, asking.request_hash) else (refusal, None)
+    # In a transaction of the caller's the action was committed with the claim: letting it pass would do it twice.
+    own = asking.through is None and pure.same_request(claim, asking.request_hash)
+    return (None, 0) if refusal == "spent" and own else (refusal, None)
 
 
 async def _still_good(core: Core, asking: Asking, grant: Grant) -> bool:

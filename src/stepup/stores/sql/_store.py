@@ -73,8 +73,8 @@ class SQLStore:
     def sqlite(cls, path: str | os.PathLike[str], *, table_prefix: str = PREFIX, timeout: float = TIMEOUT) -> SQLStore:
         """A store in the SQLite file at *path*, made with its tables if it is not there yet.
 
-        The file is opened with a write-ahead log, ``synchronous=FULL`` and one connection; several processes of one
-        machine may share it, several machines may not.
+        The file is opened with a write-ahead log and ``synchronous=FULL``, and written by one call at a time; several
+        processes of one machine may share it, several machines may not.
 
         Raises:
             ConfigurationError: for a database in memory: ``MemoryStore`` is that.
