@@ -18,7 +18,7 @@ from sql_faces import OLIVIA, Face, every_backend, opened_on, stranger, waiting
 
 from sql_backends import ASYNC, BY_NAME, Backend
 from stepup.changes import APPLIED, Changes, Check, Key, Lost
-from stepup.errors import StoreUnavailable
+from stepup.errors import StepUpError, StoreUnavailable
 from stepup.stores.sql import AsyncSQLStore
 from stepup.testing._store_bench import NOW, a_claim, an_event
 
@@ -265,7 +265,10 @@ def test_an_interrupt_in_the_middle_of_a_call_leaves_the_pool_usable(name: str, 
 
 
 def test_interrupts_at_any_moment_never_lose_the_connection(tmp_path: Path, own_postgresql: PostgreSQL) -> None:
-    """A timer interrupts a busy caller again and again; whatever it hits, the pool of two is there afterwards."""
+    """A timer interrupts a busy caller again and again; whatever it hits, the pool of two is there afterwards.
+
+    One that lands in a callback of pydantic's or the driver's is swallowed there, and the call is refused.
+    """
 
     def interrupt(*_: object) -> None:
         raise Interrupted
@@ -279,7 +282,7 @@ def test_interrupts_at_any_moment_never_lose_the_connection(tmp_path: Path, own_
                     signal.setitimer(signal.ITIMER_REAL, 0.0005 + 0.00003 * number)
                     for part in range(100):
                         face.claim_twice(f"n{number}-{part}")
-                except Interrupted:
+                except (Interrupted, StepUpError):
                     hits += 1
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)

@@ -30,7 +30,7 @@ from .schema import SCHEMA_KIND, SUPPORTED, Tables
 
 T = TypeVar("T")
 EngineOf = Callable[[], sa.Engine]
-_READ_TRIES: Final = 3
+_READ_TRIES: Final = 20
 _PATIENCE: Final = 0.75
 
 
@@ -169,10 +169,11 @@ class Connections:
         return made
 
     def read(self, work: Callable[..., T], *values: object) -> T:
-        """Run *work* that only reads: a conflict leaves nothing behind, so it is tried again."""
+        """Run *work* that only reads: a conflict leaves nothing behind, so it is tried again, within one timeout."""
+        end = time.monotonic() + self.timeout
         for _ in range(_READ_TRIES):
             with contextlib.suppress(Conflict):
-                return self.run(work, *values)
+                return self.run(work, *values, end=end)
         raise StoreUnavailable(f"Reading met a conflict {_READ_TRIES} times.", remedy="Try again.")
 
     def run(self, work: Callable[..., T], *values: object, checked: bool = True, end: float | None = None) -> T:
