@@ -67,7 +67,7 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "_config": (*ENGINE, "_observe"),
     "_sync": (*FACE, "lint", "stores.sql"),
     "_async": (*FACE, "lint", "stores.sql"),
-    "web": (*FACE, "web"),
+    "web": (*FACE, "_sync", "_async", "web"),
     "terminal": (*FACE, "_sync", "terminal"),
     # policies from files, and advice about them
     "_policy_data": VALUES,

@@ -12,7 +12,7 @@ from stepup.errors import InvalidInput
 from stepup.keys import KeyRing
 from stepup.testing.clock import START
 from stepup.token import GRANT_TYPE, TokenWriter
-from stepup.web.sessions import LIFE, SESSION_TYPE, Sessions, cookie_settings
+from stepup.web.sessions import LIFE, SESSION_TYPE, Sessions
 
 RING = KeyRing.coerce(SECRET)
 SESSIONS = Sessions(RING, "stepup")
@@ -98,10 +98,3 @@ def test_methods_are_names_and_few() -> None:
     for methods in (["password"] * 9, [""], [" x"]):
         with pytest.raises(InvalidInput):
             SESSIONS.signed_in(methods, START)
-
-
-@pytest.mark.requirement("B-04")
-def test_the_cookie_is_of_this_host_alone() -> None:
-    """``__Host-`` and Secure; plain only where somebody develops without TLS."""
-    assert cookie_settings() == ("__Host-stepup", True)
-    assert cookie_settings(secure=False) == ("stepup", False)

@@ -44,6 +44,7 @@ from stepup.requirement import Method, leaves
 
 from . import documents as doc
 from .bodies import BadRequest, read_json
+from .cookies import CookieNames, cookie_names
 from .http import WebRequest, WebResponse, response
 from .origins import from_elsewhere
 from .problems import PROBLEM_JSON, PROBLEMS, Answers, Voice, dumps, zulu
@@ -63,6 +64,7 @@ class Protocol:
         answers: 401 or 403 for a blocked call; see ``problems``.
         may_start: lets a client start a challenge without an offer.
         trusted: origins besides the server's own whose pages may call.
+        cookies: what the cookies of this site are called.
     """
 
     core: Core
@@ -70,6 +72,7 @@ class Protocol:
     answers: Answers = "auto"
     may_start: MayStart | None = None
     trusted: Collection[str] = field(default_factory=frozenset[str])
+    cookies: CookieNames = field(default_factory=cookie_names)
 
     @property
     def voice(self) -> Voice:

@@ -38,6 +38,7 @@ class WebRequest:
         body: the whole body, or more of it than the limit.
         context: who asks; None if nobody is signed in.
         origin: this server's own origin, ``https://app.northstar.example``, from configuration or the server.
+        peer: the address of the connection.
         rotate: renews the session once a proof is complete, and answers its new id; None where the shim cannot.
     """
 
@@ -49,6 +50,7 @@ class WebRequest:
     context: Context | None = None
     origin: str = ""
     rotate: Callable[[], str | Awaitable[str]] | None = None
+    peer: str | None = None
 
     @property
     def bearer(self) -> bool:
@@ -58,8 +60,14 @@ class WebRequest:
 
     @property
     def navigation(self) -> bool:
-        """Whether a person goes to a page, rather than a script calling."""
-        return self.headers.get("sec-fetch-mode", "").lower() == "navigate"
+        """Whether a person goes to a page, rather than a script calling.
+
+        A browser too old to say so asks for HTML first; scripts do not.
+        """
+        mode = self.headers.get("sec-fetch-mode")
+        if mode is None:
+            return self.headers.get("accept", "").lower().startswith("text/html") and not self.htmx
+        return mode.lower() == "navigate"
 
     @property
     def htmx(self) -> bool:

@@ -15,7 +15,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, cast
 
 from stepup.context import Actor, Proof, Session
 from stepup.errors import InvalidInput
@@ -47,18 +47,6 @@ class Bound:
         at = self.signed_in_at
         proofs = () if at is None else tuple(Proof(method, at) for method in self.methods)
         return Session(self.id, at, proofs)
-
-
-class CookieSettings(NamedTuple):
-    """How the cookie is set. Over plain HTTP, for development only, it can have neither the prefix nor ``Secure``."""
-
-    name: str
-    secure: bool
-
-
-def cookie_settings(*, secure: bool = True, name: str = "stepup") -> CookieSettings:
-    """The cookie's name and whether it is ``Secure``: with ``__Host-``, no other host and no other path can set it."""
-    return CookieSettings(f"__Host-{name}" if secure else name, secure)
 
 
 class Sessions:
