@@ -30,7 +30,7 @@ nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = True
-nox.options.sessions = ["tests", "lint", "typing", "requirements", "build", "demo"]
+nox.options.sessions = ["tests", "lint", "typing", "requirements", "build", "quickstart"]
 
 
 def groups(*names: str) -> list[str]:
@@ -128,18 +128,15 @@ def growth(session: nox.Session) -> None:
 
 @nox.session
 def demo(session: nox.Session) -> None:
-    """Watch a dangerous action being blocked, proved, unlocked, and refused on every kind of misuse."""
-    _quickstart(session)
+    """Serve a small web application at http://localhost:8000. After ``--``: ``--port N --store URL --seed-file F``."""
+    session.install("-e", ".[demo]")
+    session.run("python", "-m", "stepup", "demo", *session.posargs)
 
 
 @nox.session
 def quickstart(session: nox.Session) -> None:
-    """Run examples/quickstart.py: the flow without a browser."""
-    _quickstart(session)
-
-
-def _quickstart(session: nox.Session) -> None:
-    session.install("-e", ".", *groups("demo"))
+    """Watch a dangerous action being blocked, proved, unlocked, and refused on every kind of misuse; no browser."""
+    session.install("-e", ".", *groups("mail"))
     session.run("python", "examples/quickstart.py", *session.posargs)
 
 

@@ -1,6 +1,6 @@
 """The whole flow, for a person to watch: blocked, proved by each method, opened, and every misuse refused.
 
-Run it with ``python3 -m nox -s demo``. Nothing is played: the password has an Argon2 hash, the authenticator
+Run it with ``python3 -m nox -s quickstart``. Nothing is played: the password has an Argon2 hash, the authenticator
 codes come from pyotp, the mailed codes travel through an SMTP server on this machine. Only waiting is cut short:
 the clock is the real one plus the time the demonstration skips.
 

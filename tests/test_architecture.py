@@ -68,6 +68,10 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "_sync": (*FACE, "lint", "stores.sql"),
     "_async": (*FACE, "lint", "stores.sql"),
     "web": (*FACE, "_sync", "_async", "web"),
+    "flask": (*FACE, "_sync", "_async", "web", "flask"),
+    "flask._commands": (*FACE, "_sync", "stores.sql", "__main__"),
+    "starlette": (*FACE, "_sync", "_async", "web", "starlette"),
+    "fastapi": (*FACE, "_sync", "_async", "web", "starlette", "fastapi"),
     "terminal": (*FACE, "_sync", "terminal"),
     # policies from files, and advice about them
     "_policy_data": VALUES,
@@ -84,6 +88,7 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     # the front door, and the kit for tests
     "": (*FACE, "_sync", "_async"),
     "__main__": EVERYTHING,
+    "demo": EVERYTHING,
     "testing": EVERYTHING,
 }
 
@@ -95,13 +100,23 @@ THIRD_PARTY: Mapping[str, tuple[str, ...]] = {
     "verifiers": ("argon2", "cryptography", "pyotp"),
     "_policy_models": ("pydantic",),
     "codec": ("pydantic", "pydantic_core"),
+    "web.wire": ("pydantic", "pydantic_core"),
+    "web.answers": ("pydantic",),
+    "web.openapi": ("pydantic",),
     "stores.sql": ("sqlalchemy",),
     "stores.sql.migrations": ("alembic", "sqlalchemy"),
     "__main__": ("sqlalchemy",),
+    "flask": ("flask", "werkzeug"),
+    "flask._commands": ("click", "flask"),
+    "starlette": ("anyio", "starlette"),
+    "fastapi": ("fastapi", "starlette"),
+    "demo": ("pyotp", "sqlalchemy", "starlette", "uvicorn"),
     "testing": ("pytest",),
 }
 LAZY = ("argon2", "cryptography", "pydantic", "pyotp")
 """Imported inside functions only: ``import stepup`` must stay cheap."""
+EARLY = ("web.wire", "web.answers", "web.openapi")
+"""But these are models through and through, and ``import stepup`` does not load them."""
 
 # -- reading the source -----------------------------------------------------------
 
@@ -226,7 +241,7 @@ def third_party(module: Module) -> list[str]:
             continue
         if head not in allowed:
             found.append(f"stepup.{module.name}:{one.line} must not import {head}")
-        elif head in LAZY and not (one.inside or one.for_types):
+        elif head in LAZY and module.name not in EARLY and not (one.inside or one.for_types):
             found.append(f"stepup.{module.name}:{one.line} must import {head} inside a function")
     return found
 

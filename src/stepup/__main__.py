@@ -8,6 +8,7 @@ create     makes the tables where they are not there yet
 purge      deletes expired records; for cron, from as many hosts as you like
 doctor     asks the database about itself and says what it thinks of the answers
 restored   after a backup was restored: whatever was minted before is refused from now on
+demo       serves a small web application with one person, on loopback, to try it all
 ========== ==========================================================================================
 
 Exit code 0 if it was done, 1 if not, 2 for a command line that makes no sense. The address of the store is
@@ -43,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except StepUpError as error:
         print(f"stepup: {error}", file=sys.stderr)
     except ModuleNotFoundError as error:
-        print(f"stepup: {error.name} is not installed; pip install 'stepup-auth[sql]' and a driver.", file=sys.stderr)
+        wanted = "'stepup-auth[demo]'" if command is _demo else "'stepup-auth[sql]' and a driver"
+        print(f"stepup: {error.name} is not installed; pip install {wanted}.", file=sys.stderr)
     return 1
 
 
@@ -68,6 +70,11 @@ def _parser() -> argparse.ArgumentParser:
     purge = commands.add_parser("purge", parents=[store], help="delete expired records")
     purge.add_argument("--at-most", type=int, metavar="N", help="stop after that many records")
     purge.set_defaults(command=_purge)
+    demo = commands.add_parser("demo", help="serve a small web application on loopback, to try it all")
+    demo.add_argument("--port", type=int, default=8000, metavar="N", help="the port on localhost (8000)")
+    demo.add_argument("--store", metavar="URL", help="the store's address; by default a SQLite file that goes with it")
+    demo.add_argument("--seed-file", metavar="FILE", help="write the credentials of its person there, as JSON")
+    demo.set_defaults(command=_demo)
     return parser
 
 
@@ -113,39 +120,68 @@ def _create(given: argparse.Namespace) -> int:
         url = store.engine.url
         if url.get_backend_name() == "sqlite" and url.database:
             type(store).sqlite(url.database, table_prefix=given.table_prefix).close()  # it sets the file's log mode
-        store.create_schema()
-    print("The tables are there.")
+        create(store)
     return 0
 
 
 def _purge(given: argparse.Namespace) -> int:
-    gone, now = 0, datetime.now(UTC)
     with _store(given) as store:
-        while given.at_most is None or gone < given.at_most:
-            limit = _BATCH if given.at_most is None else min(_BATCH, given.at_most - gone)
-            deleted = store.purge(now, limit=limit)
-            gone += deleted
-            if deleted < limit:
-                break
-    print(f"{gone} expired records deleted.")
+        purge(store, given.at_most)
     return 0
 
 
 def _doctor(given: argparse.Namespace) -> int:
+    with _store(given) as store:
+        return doctor(store)
+
+
+def _restored(given: argparse.Namespace) -> int:
+    with _store(given) as store:
+        restored(store)
+    return 0
+
+
+def _demo(given: argparse.Namespace) -> int:
+    from .demo import serve
+
+    return serve(given.port, given.store, given.seed_file)
+
+
+# -- what the commands do with a store, for the command lines of frameworks too ---------
+
+
+def create(store: SQLStore) -> None:
+    """Make the tables where they are not there yet, and say so."""
+    store.create_schema()
+    print("The tables are there.")
+
+
+def purge(store: SQLStore, at_most: int | None = None) -> None:
+    """Delete expired records, not more than *at_most*, and say how many."""
+    gone, now = 0, datetime.now(UTC)
+    while at_most is None or gone < at_most:
+        limit = _BATCH if at_most is None else min(_BATCH, at_most - gone)
+        deleted = store.purge(now, limit=limit)
+        gone += deleted
+        if deleted < limit:
+            break
+    print(f"{gone} expired records deleted.")
+
+
+def doctor(store: SQLStore) -> int:
+    """Say what is to be said about the database; 1 if there is a problem."""
     from .stores.sql.doctor import examine
 
-    with _store(given) as store:
-        findings = examine(store)
+    findings = examine(store)
     for severity, what, remedy in findings:
         print(f"{severity:8} {what}{f'. {remedy}' if remedy else ''}")
     return 1 if any(one.severity == "problem" for one in findings) else 0
 
 
-def _restored(given: argparse.Namespace) -> int:
-    with _store(given) as store:
-        store.restored()
+def restored(store: SQLStore) -> None:
+    """Draw a new fence, and say what that means."""
+    store.restored()
     print("The fence is new: tokens, challenges and session grants from before are refused.")
-    return 0
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from stepup.decide.request import Request
 from stepup.errors import InvalidInput
 from stepup.grant import MAX_SKEW
 from stepup.policy import Params
+from stepup.token import TokenWriter
 
 from .core import Core, ids
 
@@ -70,6 +71,15 @@ def read_offer(core: Core, offer: object, context: Context, now: datetime) -> Of
         return None  # signed by us, in the shape of another release
 
 
+def named(offers: TokenWriter, offer: object) -> Offered | None:
+    """What *offer* names, whoever it is for: to describe a call to the one who was just blocked. It opens nothing."""
+    claims = offers.read(offer)
+    try:
+        return None if claims is None else _named(cast("Mapping[str, Any]", claims)["stepup"])
+    except (KeyError, TypeError, ValueError, InvalidInput):
+        return None  # as in read_offer()
+
+
 def _offered(core: Core, claims: Mapping[str, object], context: Context, now: datetime) -> Offered | None:
     data = cast(Mapping[str, Any], claims)
     own, stamp = data["stepup"], now.timestamp()
@@ -80,4 +90,8 @@ def _offered(core: Core, claims: Mapping[str, object], context: Context, now: da
     asked_by = (actor.id, actor.on_behalf_of, actor.tenant, session_hash(core.ring, context), context.organization)
     if made_for != asked_by:
         return None
+    return _named(own)
+
+
+def _named(own: Mapping[str, Any]) -> Offered:
     return Offered(own["act"], Resource(*own["res"]) if own["res"] else None, own["prm"])

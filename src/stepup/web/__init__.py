@@ -4,8 +4,9 @@
 - ``WebRequest``, ``WebResponse``: what a shim translates to and from.
 - ``Voice``: refusals as problem documents (RFC 9457) and, for bearer tokens, challenges (RFC 9470).
 
-Read on: ``http`` (values), ``bodies`` (strict reading), ``origins`` (other sites), ``problems`` (refusals),
-``documents`` (what clients read), ``api`` (the calls).
+Read on: ``http`` (values), ``bodies``, ``wire`` (strict reading), ``origins`` (other sites), ``problems`` (refusals),
+``documents`` and ``answers`` (what clients read), ``api`` (the table of calls), ``flow`` and ``account`` (the calls),
+``openapi`` (their description).
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ _SYSTEMS: Final = (
     ("ipad", "iPad"),
     ("android", "Android"),
     ("windows", "Windows"),
-    ("mac os", "Mac"),
+    ("macintosh", "Mac"),
     ("cros", "Chromebook"),
     ("linux", "Linux"),
 )

@@ -15,10 +15,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, Literal, NamedTuple
 
+from stepup._engine.offer import named
 from stepup.decision import Decision, Outcome
 from stepup.errors import Code, DeliveryFailed, InvalidInput, Refused, StepUpError, UnknownAction
 from stepup.ports import Clock
+from stepup.token import TokenWriter
 
+from .details import MEMBER, described
 from .http import WebRequest, WebResponse, response
 
 PROBLEM_JSON: Final = "application/problem+json"
@@ -57,15 +60,16 @@ PROBLEMS: Final[Mapping[Code, Kind]] = {
 }
 """Every code but ``allowed``."""
 
-_BLOCKED: Final = frozenset({Code.VERIFICATION_REQUIRED, Code.GRANT_REQUIRED, Code.GRANT_INVALID, Code.LOGIN_REQUIRED})
+BLOCKED: Final = frozenset({Code.VERIFICATION_REQUIRED, Code.GRANT_REQUIRED, Code.GRANT_INVALID, Code.LOGIN_REQUIRED})
 """What RFC 9470 is for: a stronger or fresher proof would be accepted."""
 
 
 class Voice(NamedTuple):
-    """How problems are spoken: where their pages are, the time, and to whom 401 is answered."""
+    """How problems are spoken: where their pages are, the time, what an offer names, and to whom 401 is answered."""
 
     prefix: str
     clock: Clock
+    offers: TokenWriter
     answers: Answers = "auto"
 
     def problem(
@@ -74,7 +78,7 @@ class Voice(NamedTuple):
         """The problem document of *code*, with more *members*."""
         kind = PROBLEMS[code]
         given = dict(members or {})
-        bearer = code in _BLOCKED and self._wants_bearer(request)
+        bearer = code in BLOCKED and self._wants_bearer(request)
         answered = 401 if bearer else status or kind.status
         document = {
             "type": f"{self.prefix}/problems/{code.value}",
@@ -89,12 +93,14 @@ class Voice(NamedTuple):
         if bearer:
             more.append(("www-authenticate", _challenge(document)))
         if request.htmx:
-            more += [("hx-reswap", "none"), ("hx-trigger", json.dumps({"stepup:required": document}))]
+            told = {name: value for name, value in document.items() if name != MEMBER}  # headers have to be short
+            more += [("hx-reswap", "none"), ("hx-trigger", json.dumps({"stepup:required": told}))]
         return response(answered, dumps(document), PROBLEM_JSON, *more)
 
     def refused(self, request: WebRequest, decision: Decision) -> WebResponse:
-        """The problem of a blocked call."""
-        return self.problem(request, Code(decision.code), decision_members(decision))
+        """The problem of a blocked call; 401 where nobody is signed in."""
+        status = 401 if request.context is None and decision.code is Code.LOGIN_REQUIRED else None
+        return self.problem(request, Code(decision.code), self._members(decision), status=status)
 
     def error(self, request: WebRequest, error: StepUpError) -> WebResponse:
         """The problem of whatever stepup raised: the person's, the developer's, the operator's.
@@ -110,6 +116,10 @@ class Voice(NamedTuple):
         if isinstance(error, DeliveryFailed):
             return self.problem(request, Code.DELIVERY_FAILED)
         return self.problem(request, Code.STORE_UNAVAILABLE)
+
+    def _members(self, decision: Decision) -> dict[str, object]:
+        blocked = named(self.offers, decision.offer)
+        return decision_members(decision) | {MEMBER: None if blocked is None else described(blocked)}
 
     def _wants_bearer(self, request: WebRequest) -> bool:
         return self.answers == "bearer" or (self.answers == "auto" and request.bearer)

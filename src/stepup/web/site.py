@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from typing import TypedDict
+from typing import Final, TypedDict
 from urllib.parse import urlsplit
 
 from stepup._async import AsyncStepUp
@@ -23,8 +23,12 @@ from .cookies import Devices, cookie_names
 from .http import WebRequest, WebResponse
 from .people import actor_of
 from .problems import Answers
+from .refusals import refused, wants_page
 from .sessions import Sessions
 from .visits import Desk, Rotate, TokenFrom, Visit
+
+_PUBLIC: Final = frozenset({"/openapi.json", "/ceremony/done"})
+_PUBLIC_BELOW: Final = ("/problems/", "/static/")
 
 
 class SiteOptions(TypedDict, total=False):
@@ -120,14 +124,21 @@ class Site:
             raise InvalidInput("context_of", f"gave a {type(context).__name__}, not a Context")
         return Visit.of(self._desk, self._own(request), context, rotate)
 
+    def public(self, path: str) -> bool:
+        """Whether what is at *path* below the prefix is for everybody, so that nobody has to be looked for."""
+        return path in _PUBLIC or path.startswith(_PUBLIC_BELOW)
+
     async def answer(self, visit: Visit, path: str, body: bytes) -> WebResponse:
         """The protocol's answer to a request for *path* below the prefix, cookies included."""
         made = await respond(self.protocol, replace(visit.request, path=path, body=body))
         return self.with_cookies(visit, made)
 
     def refusal(self, visit: Visit, error: StepUpError) -> WebResponse:
-        """What a call is answered that stepup refused, cookies included."""
-        return self.with_cookies(visit, self.protocol.voice.error(visit.request, error))
+        """What a call is answered that stepup refused, cookies included: a page for people, a document for scripts."""
+        asked = visit.request
+        if wants_page(asked):
+            return self.with_cookies(visit, refused(self.protocol, asked, error))
+        return self.with_cookies(visit, self.protocol.voice.error(asked, error))
 
     def with_cookies(self, visit: Visit, made: WebResponse) -> WebResponse:
         """*made*, with the cookies of the visit."""

@@ -17,7 +17,8 @@ from typing import Any, Final, cast
 
 from stepup._engine.core import Core
 from stepup.context import Actor, Context, Session
-from stepup.errors import InvalidInput
+from stepup.decision import Decision, Outcome
+from stepup.errors import Code, Denied, InvalidInput
 
 from .addresses import Network, client_ip
 from .cookies import DEVICE_LIFE, CookieNames, Devices, device, read_cookies
@@ -80,6 +81,18 @@ class Visit:
         return self._context
 
     @property
+    def known(self) -> Context:
+        """Who makes the request, where it has to be somebody.
+
+        Raises:
+            Denied: ``login_required``, where nobody is signed in.
+        """
+        if self._context is None:
+            url = self._desk.core.login_url
+            raise Denied(Decision(Outcome.DENIED, Code.LOGIN_REQUIRED, "", 0, login_url=url))
+        return self._context
+
+    @property
     def request(self) -> WebRequest:
         """The request, with who makes it and, for a session by cookie, how to renew it."""
         rotate = self.renew if self._bound is not None else self._asked.rotate
@@ -115,12 +128,14 @@ class Visit:
 
     # -- signing in and out -----------------------------------------------------------
 
-    def signed_in(self, actor: Actor, methods: Sequence[str]) -> None:
+    def signed_in(self, actor: Actor | None, methods: Sequence[str]) -> None:
         """Somebody has just signed in, by *methods*: the session gets a new id and is fresh from now.
 
         Raises:
-            InvalidInput: for a method that is no name, or more than eight.
+            InvalidInput: for nobody, a method that is no name, or more than eight.
         """
+        if actor is None:
+            raise InvalidInput("signed_in", "was told of nobody")
         if self._asked.bearer:
             raise InvalidInput("signed_in", "a caller with a bearer token has no session that could be signed in to")
         self._bound = self._desk.sessions.signed_in(methods, self._desk.core.now())
@@ -143,8 +158,10 @@ class Visit:
         return self._bound.id
 
     def set_cookies(self) -> tuple[str, ...]:
-        """The ``Set-Cookie`` headers that the response has to carry."""
-        return tuple(self._to_set.values())
+        """The ``Set-Cookie`` headers that the response has to carry; each is handed out once."""
+        made = tuple(self._to_set.values())
+        self._to_set.clear()
+        return made
 
     # -- who ----------------------------------------------------------------------------
 

@@ -1,0 +1,110 @@
+# mypy: disable-error-code="import-untyped, untyped-decorator, misc"
+"""The application of ``flask_login_before.py`` with a gate before the deletion: signing in is not enough for it.
+
+Besides the gate itself, one line of one view differs. A browser with or without JavaScript is asked for the password,
+and what it opens is the deletion of that organization, once.
+
+    flask --app examples/flask_login_after.py run       (cookies need http://localhost:5000, or TLS)
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from argon2 import PasswordHasher
+from argon2.exceptions import VerificationError
+from flask import Flask, abort, redirect, render_template_string, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import LoginManager, UserMixin, current_user, login_required, login_user, logout_user
+
+from stepup import Action, Actor, Resource, Risk, StepUp
+from stepup.flask import StepUpFlask
+from stepup.stores.memory import MemoryStore
+from stepup.verifiers import Password
+
+hasher = PasswordHasher()
+
+
+class User(UserMixin):
+    """Somebody who can sign in, and the organizations that are theirs."""
+
+    def __init__(self, number: str, email: str, password: str, organizations: set[str]) -> None:
+        self.id = number
+        self.email = email
+        self.hash = hasher.hash(password)
+        self.organizations = organizations
+
+
+USERS = {"usr_2048": User("usr_2048", "olivia@northstar.example", "seven quiet herons", {"org_7"})}
+NOBODY = hasher.hash(secrets.token_hex())  # so that an unknown address takes as long as a wrong password
+ORGANIZATIONS = {"org_7": "Northstar", "org_8": "Lodestar"}
+
+app = Flask(__name__)
+app.secret_key = secrets.token_bytes(32)  # yours outlives a restart
+logins = LoginManager(app)
+logins.login_view = "login"
+logins.user_loader(USERS.get)
+
+
+def hash_of(actor: Actor) -> str | None:
+    return USERS[actor.id].hash if actor.id in USERS else None
+
+
+gate = StepUp(
+    actions=[Action("organization.delete", "Delete organization", risk=Risk.CRITICAL)],
+    verifiers=[Password(hash_of=hash_of)],
+    store=MemoryStore(),  # yours is StepUp.sqlite(...), or SQLStore in your database
+    secret=secrets.token_bytes(32),  # yours outlives a restart
+)
+step_up = StepUpFlask(app, gate, user_of=lambda: current_user, login_method="password")
+
+
+@app.route("/login", methods=["GET", "POST"])
+def login() -> ResponseReturnValue:
+    if request.method == "GET":
+        return render_template_string(
+            '<form method="post"><input name="email" type="email"><input name="password" type="password"><button>'
+        )
+    user = next((one for one in USERS.values() if one.email == request.form["email"]), None)
+    try:
+        hasher.verify(user.hash if user else NOBODY, request.form["password"])
+    except VerificationError:
+        abort(401)
+    login_user(user)
+    return redirect(url_for("members"))
+
+
+@app.post("/logout")
+def logout() -> ResponseReturnValue:
+    logout_user()
+    return redirect(url_for("login"))
+
+
+@app.get("/")
+@login_required
+def members() -> ResponseReturnValue:
+    mine = {org_id: ORGANIZATIONS[org_id] for org_id in current_user.organizations if org_id in ORGANIZATIONS}
+    return render_template_string(
+        '{% for id, name in mine.items() %}<form method="post" action="/orgs/{{ id }}/delete">'
+        "{{ name }} <button>Delete</button></form>{% else %}Nothing is left.{% endfor %}",
+        mine=mine,
+    )
+
+
+def members_only(org_id: str) -> None:
+    """The permission check: it comes first."""
+    if org_id not in current_user.organizations or org_id not in ORGANIZATIONS:
+        abort(404)
+
+
+@app.post("/orgs/<org_id>/delete")
+@login_required
+def delete_organization(org_id: str) -> ResponseReturnValue:
+    members_only(org_id)
+    step_up.require("organization.delete", resource=Resource("organization", org_id, ORGANIZATIONS[org_id]))
+    del ORGANIZATIONS[org_id]
+    return redirect(url_for("members"))
+
+
+if __name__ == "__main__":
+    app.run()

@@ -1,0 +1,81 @@
+"""Serve the demo on loopback until it is interrupted."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import sys
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+
+import sqlalchemy as sa
+import uvicorn
+
+from stepup.stores.sql import SQLStore
+
+from .app import make_app
+from .seed import Mails, Person, build_gate, seeded
+
+HOST = "127.0.0.1"
+
+
+def serve(port: int, url: str | None, seed_file: str | None) -> int:
+    """Seed a person, say how to sign in, and serve.
+
+    *url* is the store's address, by default a SQLite file that goes with the demo; *seed_file* is where the
+    credentials are written as JSON, readable by its owner only.
+    """
+    mails, secret = Mails(say), secrets.token_bytes(32)
+    with _store(url) as store:
+        person = seeded(store, secret)
+        if seed_file is not None:
+            _write(Path(seed_file), person)
+        _greet(port, person)
+        app = make_app(build_gate(store, secret, person, mails), person, mails)
+        uvicorn.run(app, host=HOST, port=port, log_level="warning", proxy_headers=False)
+    return 0
+
+
+@contextlib.contextmanager
+def _store(url: str | None) -> Generator[SQLStore]:
+    with tempfile.TemporaryDirectory(prefix="stepup-demo-") as directory:
+        address = sa.make_url(url or f"sqlite:///{directory}/stepup.db")
+        if address.get_backend_name() == "sqlite" and address.database:
+            store = SQLStore.sqlite(address.database)
+        else:
+            store = SQLStore(sa.create_engine(address))
+            store.create_schema()
+        try:
+            yield store
+        finally:
+            store.close()
+
+
+def _write(path: Path, person: Person) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(person.as_dict(), file, indent=2)
+
+
+def say(text: str) -> None:
+    """To the terminal, at once."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def _greet(port: int, person: Person) -> None:
+    say(
+        f"""
+The demo is at http://localhost:{port} (Ctrl-C ends it). Everything in it is made up.
+
+  e-mail          {person.actor.email}
+  password        {person.password}
+  authenticator   {person.totp_secret}   (type it into an authenticator app)
+  recovery codes  {", ".join(person.recovery_codes[:3])}, ...
+
+Mailed codes appear here, and at http://localhost:{port}/demo/outbox.
+"""
+    )

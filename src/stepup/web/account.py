@@ -1,0 +1,82 @@
+"""The account's calls: what is protected, how the session stands, what is unlocked, what has happened."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from stepup._engine import authorize, upkeep
+from stepup.binding import session_hash
+from stepup.context import FRESH_SESSION
+from stepup.decide.request import Request as Asked
+from stepup.decision import Outcome
+from stepup.requirement import Method, leaves
+
+from . import documents as doc
+from .call import Call
+from .http import WebResponse, response
+from .problems import zulu
+from .wire import EventsQuery
+
+_STATUS: Final = {Outcome.ALLOWED: "unlocked", Outcome.STEP_UP_REQUIRED: "needs_proof", Outcome.DENIED: "blocked"}
+
+
+async def actions(call: Call) -> WebResponse:
+    """The registry, for this person; stepup's own actions are not the application's."""
+    unlocked = {grant.binding.action for grant in await upkeep.grants(call.core, call.context)}
+    listed: list[dict[str, object]] = []
+    for action in call.core.registry.actions.values():
+        if action.id.startswith("stepup."):
+            continue
+        asked = await call.core.request(action.id, call.context, None, None)
+        status = "unlocked" if action.id in unlocked else await _status(call, action.id)
+        listed.append(doc.action_document(action, asked.rules.policy, status, _named(call, asked)))
+    return call.ok({"actions": listed})
+
+
+async def _status(call: Call, action: str) -> str:
+    return _STATUS[(await authorize.check(call.core, action, call.context, None, None, None)).outcome]
+
+
+def _named(call: Call, asked: Asked) -> list[str]:
+    """The methods that count for an action, strongest first, as far as it names any; else all there are."""
+    named = {leaf.name for leaf in leaves(asked.rules.policy.requirement) if isinstance(leaf, Method)} - {FRESH_SESSION}
+    known = sorted(call.core.methods, key=lambda name: -call.core.methods[name].strength)
+    return [name for name in known if not named or name in named]
+
+
+async def session(call: Call) -> WebResponse:
+    """What is known of the session."""
+    known, now = call.context.session, call.core.now()
+    hashed = session_hash(call.core.ring, call.context)
+    since = known.authenticated_at if known else None
+    device, risk = call.context.device, call.context.risk
+    return call.ok(
+        {
+            "sessionId": doc.session_label(call.context, hashed),
+            "authenticatedAt": zulu(since),
+            "ageSeconds": None if since is None else max(0, int((now - since).total_seconds())),
+            "proofs": [{"method": proof.method, "at": zulu(proof.at)} for proof in (known.proofs if known else ())],
+            "device": None if device is None else {"label": device.label, "trusted": device.trusted},
+            "riskLevel": None if risk is None else risk.level.value,
+            "now": zulu(now),
+        }
+    )
+
+
+async def grants(call: Call) -> WebResponse:
+    """What is unlocked now."""
+    held = await upkeep.grants(call.core, call.context)
+    return call.ok({"grants": [doc.grant_document(grant) for grant in held], "now": zulu(call.core.now())})
+
+
+async def revoke_grant(call: Call) -> WebResponse:
+    """Lock something again; what is not unlocked is locked already."""
+    await upkeep.revoke_some(call.core, call.context, call.parts["grant"], session=False, everything=False)
+    return response(204, b"", "application/json")
+
+
+async def events(call: Call) -> WebResponse:
+    """A page of the person's own history."""
+    asked = call.body(EventsQuery)
+    page = await upkeep.events(call.core, call.context.actor, asked.after, asked.limit)
+    return call.ok({"events": [doc.event_document(event) for event in page.items], "after": page.after})

@@ -1,0 +1,202 @@
+"""The ceremony without JavaScript: plain forms, answered by pages.
+
+A form of the application was blocked, and the body of that answer is a page with forms (``refusals``) that come here:
+
+============================ ==========================================================================
+``POST /ceremony``           open a challenge from the offer, and answer it or have a code sent: one post
+``GET /ceremony/{id}``       the challenge as it stands
+``POST /ceremony/{id}``      answer, have a code sent, or call it off
+``GET /ceremony/done``       the end; the same for everybody
+============================ ==========================================================================
+
+Every post is answered with 303, so that reloading repeats nothing. No address holds a secret: the offer and the answers
+are in bodies only, and where an action asks for the token, it travels in the grant's cookie alone. Nothing is replayed
+by the server: the person goes back and presses the button again, and that post takes the cookie (``visits``).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
+from urllib.parse import urlencode
+
+from stepup._engine import begin, look, start, verify
+from stepup.challenge import Challenge, State
+from stepup.decide.attempt import MoreNeeded, Verified
+from stepup.errors import Code, DeliveryFailed, Refused
+from stepup.policy import Risk
+
+from . import pages
+from .bodies import BadRequest, read_form
+from .call import Call, Protocol
+from .html import html
+from .http import SAFE, WebRequest, WebResponse, response
+from .origins import safe_return
+from .problems import PROBLEMS
+from .refusals import ROOT, as_page, prepares
+
+_MAX_WAIT: Final = timedelta(days=1)
+_CLOSED: Final[Mapping[State, Code]] = {State.EXPIRED: Code.CHALLENGE_EXPIRED, State.CANCELLED: Code.CANCELLED}
+
+
+class Turn(NamedTuple):
+    """One form that came in: its call, the challenge it is about, its fields, and the way back."""
+
+    call: Call
+    challenge: str
+    fields: Mapping[str, str]
+    back: str
+
+    @classmethod
+    def of(cls, call: Call) -> Turn:
+        """The form of *call*; what is there to look at has its fields in the address."""
+        safe = call.request.method in SAFE
+        fields = call.request.query if safe else read_form(call.request)
+        return cls(call, call.parts.get("challenge", ""), fields, safe_return(fields.get("next")))
+
+    def only(self, *names: str) -> None:
+        """Refuse a form with fields besides *names*."""
+        if not set(self.fields) <= {*names, "next"}:
+            raise BadRequest("The form has a field that is not known.")
+
+    def text(self, name: str, limit: int) -> str:
+        """The field *name*, which has to be there."""
+        value = self.fields.get(name, "")
+        if not 0 < len(value) <= limit:
+            raise BadRequest(f"{name} must be a text of at most {limit} characters.")
+        return value
+
+    def goes(self, path: str, **more: str) -> WebResponse:
+        """Post, redirect, get."""
+        query = urlencode({"next": self.back} | more)
+        return response(303, b"", "text/html; charset=utf-8", ("location", f"{self.call.to.prefix}{path}?{query}"))
+
+    def returns(self, code: Code | None = None, retry_at: datetime | None = None) -> WebResponse:
+        """To the challenge, with what went wrong."""
+        more = {} if code is None else {"problem": code.value}
+        if retry_at is not None:
+            more["until"] = str(math.ceil(retry_at.timestamp()))
+        return self.goes(f"{ROOT}/{self.challenge}", **more)
+
+
+# -- the forms ----------------------------------------------------------------------------
+
+
+async def open_challenge(call: Call) -> WebResponse:
+    """Open a challenge from the offer, and take the first step of it."""
+    turn = Turn.of(call)
+    turn.only("offer", "method", "response")
+    offer, method = turn.text("offer", 16_384), turn.text("method", 64)
+    challenge = await start.start_offer(call.core, offer, call.context, None)
+    return await _step(turn._replace(challenge=challenge.id), method)
+
+
+async def answer(call: Call) -> WebResponse:
+    """Answer, have a code sent, or call it off."""
+    turn = Turn.of(call)
+    if turn.fields.get("cancel") == "1":
+        turn.only("cancel")
+        await look.cancel(call.core, turn.challenge, call.context)
+        return turn.returns()
+    sends = turn.fields.get("send") == "1"
+    turn.only("method", "send" if sends else "response")
+    if not sends and "response" not in turn.fields:
+        raise BadRequest("response is missing.")
+    return await _step(turn, turn.text("method", 64))
+
+
+async def _step(turn: Turn, method: str) -> WebResponse:
+    """Answer with *method*, or prepare it where the form has no answer."""
+    core, context = turn.call.core, turn.call.context
+    try:
+        if "response" not in turn.fields:
+            await begin.begin(core, turn.challenge, method, context)
+            return turn.returns()
+        rotate = turn.call.request.rotate if context.session is not None else None
+        outcome = await verify.verify(core, turn.challenge, method, turn.fields["response"], context, rotate)
+    except Refused as error:
+        return turn.returns(error.decision.code, error.retry_at)
+    except DeliveryFailed:
+        return turn.returns(Code.DELIVERY_FAILED)
+    if isinstance(outcome, Verified):
+        return _verified(turn, outcome)
+    return turn.returns() if isinstance(outcome, MoreNeeded) else turn.returns(outcome.code, outcome.retry_at)
+
+
+def _verified(turn: Turn, outcome: Verified) -> WebResponse:
+    """The end. It names no challenge: that one was bound to the session's old id, under which nobody asks any more."""
+    made, grant, core, names = turn.goes(f"{ROOT}/done"), outcome.grant, turn.call.core, turn.call.to.cookies
+    if not core.registry.rules(grant.binding.action, Risk(grant.level)).policy.token_required:
+        return made  # the server finds the grant by the session
+    left = math.ceil((grant.expires_at - core.now()).total_seconds())
+    return made.with_headers(("set-cookie", names.set(names.grant, outcome.token, max(1, left))))
+
+
+# -- the pages ----------------------------------------------------------------------------
+
+
+def done(to: Protocol, request: WebRequest, parts: Mapping[str, str]) -> WebResponse:  # noqa: ARG001 -- as all
+    """The end."""
+    return html(200, pages.done(way_back(request)))
+
+
+async def show(call: Call) -> WebResponse:
+    """The challenge as it stands."""
+    turn = Turn.of(call)
+    challenge = await look.look(call.core, turn.challenge, call.context)
+    if challenge is None:
+        return call.problem(Code.CHALLENGE_NOT_FOUND)
+    if challenge.state is State.VERIFIED:
+        return html(200, pages.done(turn.back))
+    if challenge.state is not State.OPEN:
+        kind = PROBLEMS[_CLOSED.get(challenge.state, Code.CHALLENGE_CLOSED)]
+        return html(kind.status, pages.ended(kind.title, challenge.state, turn.back))
+    return html(200, pages.ask(_asked(turn, challenge)))
+
+
+def spoken(to: Protocol, request: WebRequest, made: WebResponse) -> WebResponse:
+    """*made*, the answer to one of these forms; a problem becomes a page with the way back."""
+    return as_page(to, made, way_back(request))
+
+
+def way_back(request: WebRequest) -> str:
+    """Where the person came from, as far as the request can be read."""
+    try:
+        return safe_return((request.query if request.method in SAFE else read_form(request)).get("next"))
+    except BadRequest:
+        return "/"
+
+
+def _asked(turn: Turn, challenge: Challenge) -> pages.Asked:
+    core, actor = turn.call.core, turn.call.context.actor
+    again = timedelta(seconds=core.limits.resend_after)
+    proved = {proof.method for proof in challenge.proofs}
+    return pages.Asked(
+        to=f"{turn.call.to.prefix}{ROOT}/{challenge.id}",
+        back=turn.back,
+        account=actor.email or actor.id,
+        subject=pages.Subject.approved_by(challenge),
+        methods=[name for name in challenge.allowed if name not in proved],
+        prepares=prepares(core),
+        now=core.now(),
+        hidden={"next": turn.back},
+        sent={name: pages.Sent(one.sent_to, one.at + again) for name, one in challenge.prepared.items()},
+        proved=sorted(proved),
+        expires_at=challenge.expires_at,
+        trouble=_trouble(turn, challenge),
+    )
+
+
+def _trouble(turn: Turn, challenge: Challenge) -> pages.Trouble | None:
+    """What the address says went wrong: a code that we know and a time that is near, or nothing."""
+    code = next((one for one in PROBLEMS if one.value == turn.fields.get("problem")), None)
+    if code is None:
+        return None
+    if code is Code.VERIFICATION_FAILED:
+        return pages.Trouble(PROBLEMS[code].title, pages.tries(challenge.attempts_left))
+    now, until = turn.call.core.now(), turn.fields.get("until", "")
+    at = datetime.fromtimestamp(int(until), UTC) if re.fullmatch(r"[0-9]{1,10}", until) else now
+    return pages.Trouble(PROBLEMS[code].title, pages.try_again(at, now) if now < at < now + _MAX_WAIT else None)
