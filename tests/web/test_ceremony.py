@@ -340,8 +340,8 @@ def test_a_path_of_this_site_is_led_back_to_as_it_is(address: str) -> None:
     [
         ("POST", f"{ORIGIN}/orgs/7?tab=danger", "/orgs/7?tab=danger"),
         ("GET", f"{ORIGIN}/orgs/7", "/orgs/7"),
-        ("GET", None, "/orgs/7%20%3Fx/delete"),
-        ("HEAD", None, "/orgs/7%20%3Fx/delete"),
+        ("GET", None, "/orgs/7%20x/delete?tab=a%20b&x=1"),
+        ("HEAD", None, "/orgs/7%20x/delete?tab=a%20b&x=1"),
         ("POST", None, "/"),
         ("POST", f"{ORIGIN}", "/"),
         ("POST", f"{ORIGIN}/stepup/ceremony/done?next=%2F", "/"),
@@ -358,7 +358,7 @@ def test_the_way_back_is_where_the_browser_says_it_was(method: str, referer: str
     """The page with the form, if it is one of this very site; else what was looked at; else the front page."""
     headers = {} if referer is None else {"referer": referer}
 
-    found = came_from(World().site.protocol, WebRequest(method, "/orgs/7 ?x/delete", headers, origin=ORIGIN))
+    found = came_from(World().site.protocol, WebRequest(method, "/orgs/7 x/delete?tab=a%20b&x=1", headers, origin=ORIGIN))
 
     assert found == back
 

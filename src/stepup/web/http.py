@@ -32,7 +32,8 @@ class WebRequest:
 
     Attributes:
         method: upper case.
-        path: below the prefix, percent-decoded once by the server: ``/challenges/stepup_8d2f``.
+        path: of a call of the protocol, what stands below the prefix: ``/challenges/stepup_8d2f``; of a request to
+            the application, the whole path, percent-decoded once by the server, and the query as it was sent.
         headers: lower-case names; a header sent twice is joined by commas, as servers do.
         query: the query's parameters; of one given twice, the last.
         body: the whole body, or more of it than the limit.

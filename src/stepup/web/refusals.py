@@ -54,7 +54,10 @@ def came_from(to: Protocol, request: WebRequest) -> str:
         before = safe_return(referer.removeprefix(request.origin), "")
         if before and not before.startswith(f"{to.prefix}{ROOT}"):  # from our own pages there is nothing to go back to
             return before
-    return safe_return(quote(request.path)) if request.method in SAFE else "/"
+    if request.method not in SAFE:
+        return "/"
+    path, mark, query = request.path.partition("?")
+    return safe_return(f"{quote(path)}{mark}{query}")
 
 
 def prepares(core: Core) -> frozenset[str]:

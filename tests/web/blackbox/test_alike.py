@@ -5,9 +5,12 @@ Each case runs against every server, states what is right, and leaves a transcri
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from blackbox_client import ORIGIN, Client
@@ -169,6 +172,85 @@ def a_challenge_is_read_and_called_off(client: Client) -> None:
     assert client.call("DELETE", address).status == 204
     after = client.call("POST", f"{address}/attempts", {"method": "password", "response": PASSWORD})
     assert (after.status, after.code) == (409, "challenge_closed")
+
+
+# -- without JavaScript -----------------------------------------------------------------------
+
+
+def hidden(page: str, name: str) -> str:
+    """A hidden field of a page."""
+    found = re.search(rf'name="{name}" value="([^"]*)"', page)
+    assert found is not None, page
+    return html.unescape(found[1])
+
+
+def fields(**given: str) -> str:
+    return urlencode(given)
+
+
+@case
+def a_form_without_javascript_deletes_once(client: Client) -> None:
+    signed_in(client)
+    blocked = client.form("/orgs/org_7/delete", "")
+    assert (blocked.status, blocked.header("content-type")) == (403, "text/html; charset=utf-8")
+    back = hidden(blocked.text, "next")
+    assert back == "/orgs/org_7"
+    given = {"offer": hidden(blocked.text, "offer"), "next": back, "method": "password"}
+    wrong = client.form("/stepup/ceremony", fields(**given, response="eight loud storks"))
+    assert wrong.status == 303
+    address = wrong.header("location") or ""
+    shown = client.call("GET", address, sec_fetch_mode="navigate")
+    assert "That was not right." in shown.text
+    path = address.partition("?")[0]
+    done = client.form(path, fields(next=back, method="password", response=PASSWORD))
+    assert (done.status, done.header("location")) == (303, "/stepup/ceremony/done?next=%2Forgs%2Forg_7")
+    assert "__Host-stepup-grant" in client.cookies
+    token = client.cookies["__Host-stepup-grant"]
+    assert token not in client.call("GET", done.header("location") or "").text
+
+    other = client.form("/orgs/org_8/delete", "")
+    assert other.status == 403
+    assert "__Host-stepup-grant" not in client.cookies, "the cookie goes with the first post that it was shown to"
+    client.cookies["__Host-stepup-grant"] = token
+    assert client.form("/orgs/org_7/delete", "").text == "deleted org_7"
+    client.cookies["__Host-stepup-grant"] = token
+    assert client.form("/orgs/org_7/delete", "").status == 403
+
+
+@case
+def a_form_of_another_site_gets_nothing(client: Client) -> None:
+    signed_in(client)
+    offered = hidden(client.form("/orgs/org_7/delete", "").text, "offer")
+    given = fields(offer=offered, next="/", method="password", response=PASSWORD)
+    for headers in ({"origin": "https://evil.example"}, {"origin": "null"}, {"origin": "-", "sec_fetch_site": "-"}):
+        assert client.form("/stepup/ceremony", given, **headers).status == 403
+    assert client.form("/stepup/ceremony", given).status == 303
+    token = client.cookies["__Host-stepup-grant"]
+    assert (
+        client.form("/orgs/org_7/delete", "", origin="https://evil.example", sec_fetch_site="cross-site").status == 403
+    )
+    client.cookies["__Host-stepup-grant"] = token
+    assert client.form("/orgs/org_7/delete", "").text == "deleted org_7"
+
+
+@case
+def a_mailed_code_without_javascript(client: Client) -> None:
+    signed_in(client, "marcus")  # Olivia has just been sent one, and time stands still
+    given = {"offer": hidden(client.form("/keys/rotate", "").text, "offer"), "next": "//evil.example"}
+    sent = client.form("/stepup/ceremony", fields(**given, method="email_code"))
+    path = (sent.header("location") or "").partition("?")[0]
+    assert "next=%2F" in (sent.header("location") or ""), "an address elsewhere is no way back"
+    code = client.mailed_code()
+    client.form(path, fields(next="/", method="email_code", response=f" {code[:3]} {code[3:]} "))
+    client.form(path, fields(next="/", method="password", response="nine loud storks"))
+    assert client.form("/keys/rotate", "").text == "rotated"
+
+
+@case
+def a_person_who_is_not_signed_in_is_told_so_on_a_page(client: Client) -> None:
+    answer = client.form("/orgs/org_7/delete", "")
+    assert (answer.status, answer.header("content-type")) == (401, "text/html; charset=utf-8")
+    assert 'href="/login"' in answer.text
 
 
 # -- who must not ---------------------------------------------------------------------------
