@@ -358,7 +358,9 @@ def test_the_way_back_is_where_the_browser_says_it_was(method: str, referer: str
     """The page with the form, if it is one of this very site; else what was looked at; else the front page."""
     headers = {} if referer is None else {"referer": referer}
 
-    found = came_from(World().site.protocol, WebRequest(method, "/orgs/7 x/delete?tab=a%20b&x=1", headers, origin=ORIGIN))
+    found = came_from(
+        World().site.protocol, WebRequest(method, "/orgs/7 x/delete?tab=a%20b&x=1", headers, origin=ORIGIN)
+    )
 
     assert found == back
 

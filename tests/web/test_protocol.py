@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Callable
@@ -159,6 +160,18 @@ def test_a_client_starts_without_an_offer_only_where_it_may(allow: Any, status: 
     site = Site(options={"may_start": hook})
 
     assert site.call("POST", "/challenges", {"action": "org.delete", "resource": ORG}).status == status
+
+
+def test_a_hook_that_fails_has_not_said_yes(caplog: pytest.LogCaptureFixture) -> None:
+    """``may_start`` that raises is a no, and a line in the log that names no more than the error's kind."""
+
+    def hook(action: str, who: Any) -> bool:
+        raise RuntimeError("a secret of the application")
+
+    site = Site(options={"may_start": hook})
+
+    assert site.call("POST", "/challenges", {"action": "org.delete", "resource": ORG}).status == 400
+    assert [record.getMessage() for record in caplog.records] == ["may_start raised RuntimeError"]
 
 
 # -- the account's pages ------------------------------------------------------------------
@@ -328,7 +341,11 @@ def test_every_code_has_a_problem_and_a_page() -> None:
     for code, kind in PROBLEMS.items():
         assert site.call("GET", f"/problems/{code.value}").json == {
             "type": f"/stepup/problems/{code.value}", "code": code.value, "status": kind.status, "title": kind.title,
+            "detail": kind.helps,
         }  # fmt: skip
+        read = site.call("GET", f"/problems/{code.value}", sec_fetch_mode="navigate")
+        assert read.header("content-type") == "text/html; charset=utf-8"
+        assert kind.title in html.unescape(read.raw.body.decode())
     assert site.call("GET", "/problems/nothing").status == 404
     assert site.call("GET", "/problems/allowed").status == 404
 

@@ -298,6 +298,7 @@ class ProblemDescription(Document):
     code: Code
     status: Annotated[int, Field(ge=400, le=599)]
     title: str
+    detail: str
 
 
 class OpenApi(RootModel[dict[str, object]]):

@@ -34,12 +34,14 @@ from typing import Final, NamedTuple
 
 from stepup.errors import Code, Refused, StepUpError
 
-from . import account, answers, ceremony, flow, openapi, wire
+from . import account, answers, ceremony, flow, openapi, pages, wire
 from .bodies import BadRequest, read_json
 from .call import PART, Call, MayStart, Operation, Protocol, Public, Route
+from .html import html
 from .http import WebRequest, WebResponse, response
 from .origins import from_elsewhere
 from .problems import PROBLEMS, dumps
+from .refusals import wants_page
 
 __all__ = ["CALLS", "PAGES", "MayStart", "Protocol", "find", "respond"]
 
@@ -102,7 +104,9 @@ def _problem_page(to: Protocol, request: WebRequest, parts: Mapping[str, str]) -
     if code is None:
         return to.voice.problem(request, Code.BAD_REQUEST, {"detail": "There is no such problem."}, status=404)
     kind, where = PROBLEMS[code], f"{to.prefix}/problems/{code.value}"
-    made = {"type": where, "code": code.value, "status": kind.status, "title": kind.title}
+    if wants_page(request):
+        return html(200, pages.described(code, kind))
+    made = {"type": where, "code": code.value, "status": kind.status, "title": kind.title, "detail": kind.helps}
     return response(200, dumps(made), "application/json")
 
 

@@ -7,6 +7,7 @@ given together, offer and details have to name the same call.
 from __future__ import annotations
 
 from stepup._engine import authorize, begin, look, start, verify
+from stepup._engine.core import logger
 from stepup._engine.offer import read_offer
 from stepup.challenge import Challenge
 from stepup.decide.attempt import MoreNeeded, Verified
@@ -56,7 +57,13 @@ async def _by_name(call: Call, sent: Starting) -> Challenge:
 
 
 async def _may_start(call: Call, action: str) -> bool:
-    return call.to.may_start is not None and await call.core.call(call.to.may_start, action, call.context) is True
+    if call.to.may_start is None:
+        return False
+    try:
+        return await call.core.call(call.to.may_start, action, call.context) is True
+    except Exception as error:  # noqa: BLE001 -- a hook that fails has not said yes
+        logger.warning("may_start raised %s", type(error).__name__)
+        return False
 
 
 async def challenge(call: Call) -> WebResponse:

@@ -21,6 +21,7 @@ from stepup.context import Resource
 from stepup.errors import Code
 
 from .html import Attribute, Markup, group, page, tag, web_address
+from .problems import Kind
 
 ASK: Final = "Confirm that it is you"
 Pairs = Sequence[tuple[str, str]]
@@ -294,6 +295,17 @@ def problem(document: Mapping[str, object], back: str, now: datetime) -> bytes:
         _away(document.get("loginUrl"), "Sign in"),
         _away(document.get("enrolUrl"), "Set up a way to prove yourself"),
         _back_link(back),
+    )
+
+
+def described(code: Code, kind: Kind) -> bytes:
+    """What a code means, for whoever follows the ``type`` of a problem."""
+    return page(
+        code.value,
+        tag("h1", code.value),
+        tag("p", kind.title),
+        tag("p", kind.helps),
+        tag("p", f"HTTP status {kind.status}.", class_="soft"),
     )
 
 

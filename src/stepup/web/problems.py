@@ -30,33 +30,114 @@ Answers = Literal["auto", "forbidden", "bearer"]
 
 
 class Kind(NamedTuple):
-    """How a code is answered."""
+    """How a code is answered, and what helps a client that gets it."""
 
     status: int
     title: str
+    helps: str
 
 
 PROBLEMS: Final[Mapping[Code, Kind]] = {
-    Code.VERIFICATION_REQUIRED: Kind(403, "Fresh proof is needed for this action."),
-    Code.GRANT_REQUIRED: Kind(403, "The token that the proof gave is needed for this action."),
-    Code.GRANT_INVALID: Kind(403, "The token does not open this action."),
-    Code.LOGIN_REQUIRED: Kind(403, "Signing in again is needed for this action."),
-    Code.NO_USABLE_METHOD: Kind(403, "There is no way to prove yourself for this action yet."),
-    Code.ACTION_BLOCKED: Kind(403, "This action is not possible now."),
-    Code.APPROVAL_PENDING: Kind(403, "Somebody else has to approve this action."),
-    Code.APPROVAL_DENIED: Kind(403, "Somebody else has refused this action."),
-    Code.LOCKED_OUT: Kind(429, "Too many attempts. Wait before you try again."),
-    Code.RATE_LIMITED: Kind(429, "Too many requests. Wait before you try again."),
-    Code.VERIFICATION_FAILED: Kind(422, "That was not right."),
-    Code.METHOD_NOT_ALLOWED: Kind(422, "That way to prove yourself does not count here."),
-    Code.CHALLENGE_NOT_FOUND: Kind(404, "There is no such request for proof."),
-    Code.CHALLENGE_EXPIRED: Kind(410, "The request for proof has expired."),
-    Code.CHALLENGE_CLOSED: Kind(409, "The request for proof is closed."),
-    Code.CANCELLED: Kind(409, "It was called off."),
-    Code.ACTION_UNKNOWN: Kind(404, "There is no such action."),
-    Code.BAD_REQUEST: Kind(400, "The request cannot be understood."),
-    Code.DELIVERY_FAILED: Kind(503, "The code could not be sent. Ask for it again."),
-    Code.STORE_UNAVAILABLE: Kind(503, "This is not possible at the moment. Try again later."),
+    Code.VERIFICATION_REQUIRED: Kind(
+        403,
+        "Fresh proof is needed for this action.",
+        "Open a challenge with the offer, answer it, and make the call again.",
+    ),
+    Code.GRANT_REQUIRED: Kind(
+        403,
+        "The token that the proof gave is needed for this action.",
+        "Present the token that the proof gave; without it, open a challenge with the offer.",
+    ),
+    Code.GRANT_INVALID: Kind(
+        403,
+        "The token does not open this action.",
+        "It is spent, expired, revoked, or was given for another call. Open a challenge with the offer.",
+    ),
+    Code.LOGIN_REQUIRED: Kind(
+        403,
+        "Signing in again is needed for this action.",
+        "Sign in, and make the call again.",
+    ),
+    Code.NO_USABLE_METHOD: Kind(
+        403,
+        "There is no way to prove yourself for this action yet.",
+        "Set up a method at enrolUrl, or wait until retryAt.",
+    ),
+    Code.ACTION_BLOCKED: Kind(
+        403,
+        "This action is not possible now.",
+        "No proof changes that now.",
+    ),
+    Code.APPROVAL_PENDING: Kind(
+        403,
+        "Somebody else has to approve this action.",
+        "Wait until somebody has decided.",
+    ),
+    Code.APPROVAL_DENIED: Kind(
+        403,
+        "Somebody else has refused this action.",
+        "Ask them why.",
+    ),
+    Code.LOCKED_OUT: Kind(
+        429,
+        "Too many attempts. Wait before you try again.",
+        "Wait until retryAt, use another method, or ask support.",
+    ),
+    Code.RATE_LIMITED: Kind(
+        429,
+        "Too many requests. Wait before you try again.",
+        "Wait until retryAt.",
+    ),
+    Code.VERIFICATION_FAILED: Kind(
+        422,
+        "That was not right.",
+        "Answer again while attemptsLeft is above 0; for a mailed code, ask for a new one.",
+    ),
+    Code.METHOD_NOT_ALLOWED: Kind(
+        422,
+        "That way to prove yourself does not count here.",
+        "Use one of the challenge's allowedMethods.",
+    ),
+    Code.CHALLENGE_NOT_FOUND: Kind(
+        404,
+        "There is no such request for proof.",
+        "Make the blocked call again, and start with its offer.",
+    ),
+    Code.CHALLENGE_EXPIRED: Kind(
+        410,
+        "The request for proof has expired.",
+        "Make the blocked call again, and start with its offer.",
+    ),
+    Code.CHALLENGE_CLOSED: Kind(
+        409,
+        "The request for proof is closed.",
+        "Make the blocked call again, and start with its offer.",
+    ),
+    Code.CANCELLED: Kind(
+        409,
+        "It was called off.",
+        "Make the blocked call again when it is wanted.",
+    ),
+    Code.ACTION_UNKNOWN: Kind(
+        404,
+        "There is no such action.",
+        "Use an id that GET /actions lists.",
+    ),
+    Code.BAD_REQUEST: Kind(
+        400,
+        "The request cannot be understood.",
+        "Look at detail, and at the description of the protocol.",
+    ),
+    Code.DELIVERY_FAILED: Kind(
+        503,
+        "The code could not be sent. Ask for it again.",
+        "Ask for the code again, or use another method.",
+    ),
+    Code.STORE_UNAVAILABLE: Kind(
+        503,
+        "This is not possible at the moment. Try again later.",
+        "Whether something was written is not known; it counts as refused. Try again later.",
+    ),
 }
 """Every code but ``allowed``."""
 
