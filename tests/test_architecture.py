@@ -103,6 +103,7 @@ THIRD_PARTY: Mapping[str, tuple[str, ...]] = {
     "web.wire": ("pydantic", "pydantic_core"),
     "web.answers": ("pydantic",),
     "web.openapi": ("pydantic",),
+    "web.enrolment": ("segno",),
     "stores.sql": ("sqlalchemy",),
     "stores.sql.migrations": ("alembic", "sqlalchemy"),
     "__main__": ("sqlalchemy",),

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import openapi_spec_validator
+import pyotp
 import pytest
 import schemathesis
 from pydantic import BaseModel, ValidationError
@@ -20,6 +21,7 @@ from web_world import MARCUS, ORG, ORIGIN, Answer, Site, context
 
 from stepup import Context, Device, RiskAssessment, RiskLevel
 from stepup._bridge import run_sync
+from stepup.verifiers import TOTP, RecoveryCode
 from stepup.web import PROBLEMS, WebRequest, answers, respond
 from stepup.web.api import CALLS, PAGES, find
 from stepup.web.call import Public, Route
@@ -138,6 +140,20 @@ class Held(Site):
         self.held(found.routes[method], answer)
         return answer
 
+    def proved_for(self, blocked: Answer, method: str = "password", response: str = "right") -> str:
+        """The token for a blocked call."""
+        offer = blocked.json["offer"]
+        challenge = self.call("POST", "/challenges", {"offer": offer}).json["challenge"]["id"]
+        right = self.call("POST", f"/challenges/{challenge}/attempts", {"method": method, "response": response})
+        return str(right.json["grant"]["token"])
+
+    def wrong_for(self, blocked: Answer, method: str) -> None:
+        """Wrong answers for a blocked call, until no more are taken."""
+        challenge = self.call("POST", "/challenges", {"offer": blocked.json["offer"]}).json["challenge"]["id"]
+        body = {"method": method, "response": "000000"}
+        while self.call("POST", f"/challenges/{challenge}/attempts", body).code == "verification_failed":
+            pass
+
     def misspelt(self, route: Route) -> None:
         """Call a route with parts in its path that are none."""
         self.held(route, super().call(route.method, route.path.replace("{", "").replace("}", "!")))
@@ -190,6 +206,50 @@ def account(site: Site) -> None:
         site.call("DELETE", f"/grants/{grant['id']}")
 
 
+def factors(site: Held) -> None:
+    """Adding, confirming, replacing and removing; blocked, wrong and locked."""
+    site.token = site.proved_for(site.call("POST", "/factors/totp", {"label": "Phone"}))
+    made = site.call("POST", "/factors/totp", {"label": "Phone"}).json
+    site.token = None
+    site.call("POST", f"/factors/totp/{made['id']}", {"code": "12"})
+    site.call("POST", f"/factors/totp/{made['id']}", {"code": authenticator(made["secret"], site)})
+    site.call("POST", "/factors/totp/nothing", {"code": "123456"})
+    site.call("POST", "/factors/recovery_code")
+    site.clock.advance(25 * 3600)
+    blocked = site.call("POST", "/factors/recovery_code", {})
+    site.token = site.proved_for(blocked, "totp", authenticator(made["secret"], site))
+    site.call("POST", "/factors/recovery_code")
+    site.token = None
+    site.call("GET", "/factors")
+    site.clock.advance(60)
+    blocked = site.call("DELETE", f"/factors/{made['id']}")
+    site.token = site.proved_for(blocked, "totp", authenticator(made["secret"], site))
+    site.call("DELETE", f"/factors/{made['id']}")
+    site.call("DELETE", "/factors/nothing")
+
+
+def locked(site: Held) -> None:
+    """Every change, while the one method that counts is locked."""
+    site.token = site.proved_for(site.call("POST", "/factors/totp", {}))
+    made = site.call("POST", "/factors/totp", {}).json
+    site.token = None
+    site.call("POST", f"/factors/totp/{made['id']}", {"code": authenticator(made["secret"], site)})
+    while (refused := site.call("POST", "/factors/totp", {})).code != "locked_out":
+        site.wrong_for(refused, "password")
+        site.clock.advance(400)
+    for method, path in (
+        ("POST", "/factors/totp"),
+        ("POST", "/factors/recovery_code"),
+        ("DELETE", f"/factors/{made['id']}"),
+    ):
+        assert site.call(method, path, {}).code == "locked_out"
+
+
+def authenticator(secret: str, site: Site) -> str:
+    """What the app shows now."""
+    return pyotp.TOTP(secret).at(site.clock.now())
+
+
 def strangers(site: Held) -> None:
     """Every call by nobody, from another site, with junk, too large, and of another type."""
     for who in (None, site.who):
@@ -228,10 +288,18 @@ def test_every_answer_is_as_described(face: str) -> None:
     site.call("POST", "/preflight", {"action": "note.edit"})
     site.call("POST", "/challenges", {"action": "nothing"})
     site.call("POST", "/challenges", {"action": "org.delete"})
+    keeping = Held(face, more=(TOTP(), RecoveryCode()))
+    factors(keeping)
+    locked(other := Held(face, more=(TOTP(), RecoveryCode())))
+    site.seen |= keeping.seen | other.seen
+    site.models |= keeping.models
+    for path in ("/factors/totp", "/factors/recovery_code", "/factors/totp/x"):
+        site.call("POST", path, {"code": "123456"} if path.endswith("x") else {})
 
     assert site.models == {
         "", "Actions", "AttemptAnswer", "ChallengeEnvelope", "Events", "Grants", "OpenApi", "Preflight", "Problem",
-        "ProblemDescription", "PromptEnvelope", "Session",
+        "ProblemDescription", "PromptEnvelope", "Session", "Factors", "FactorEnvelope", "TotpEnrolment",
+        "RecoveryCodes",
     }  # fmt: skip
     never = {
         (route.says.id, int(status))
@@ -255,9 +323,14 @@ def test_a_store_that_fails_is_described(face: str, route: Route) -> None:
 
             return fail
 
-    bodies = {"/preflight": {"action": "org.delete"}, "/challenges": {"action": "org.delete"}}
+    bodies: dict[str, object] = {
+        "/preflight": {"action": "org.delete"},
+        "/challenges": {"action": "org.delete"},
+        "/factors/totp": {},
+        "/factors/totp/{factor}": {"code": "123456"},
+    }
     allowed: Callable[[str, Context], object] = lambda action, context: True  # noqa: E731
-    site = Site(face, options={"may_start": allowed})
+    site = Site(face, options={"may_start": allowed}, more=(TOTP(), RecoveryCode()))
     object.__setattr__(site.core, "store", Failing())
     body = bodies.get(route.path, {"method": "password", "response": "right"} if "attempts" in route.path else None)
     path = route.path.replace("{code}", "locked_out").replace("{", "").replace("}", "")

@@ -46,9 +46,11 @@ class Site:
     outbox: Outbox = field(default_factory=Outbox)
     options: Mapping[str, Any] = field(default_factory=dict)
     who: Context | None = field(default_factory=context)
+    more: tuple[Any, ...] = ()
+    token: str | None = None
 
     def __post_init__(self) -> None:
-        verifiers: list[Any] = [ScriptedVerifier("password"), EmailCode(mailer=self.outbox)]
+        verifiers: list[Any] = [ScriptedVerifier("password"), EmailCode(mailer=self.outbox), *self.more]
         given: dict[str, Any] = {
             "actions": ACTIONS, "verifiers": verifiers, "secret": SECRET, "clock": self.clock,
             "enrol_url": "/account/enrol", "login_url": "/login",
@@ -81,6 +83,7 @@ class Site:
             raw if raw is not None else b"" if body is None else json.dumps(body).encode(),
             self.who,
             ORIGIN,
+            token=self.token,
         )
         made = respond(self.protocol, request)
         return Answer(run_sync(made) if self.face == "sync" else asyncio.run(made))

@@ -291,6 +291,54 @@ class Problem(Document):
     authorization_details: Annotated[_Details, Field(alias=MEMBER)] = _absent()
 
 
+class FactorItem(Document):
+    """Something that the person can prove themselves with. What is not ``removable`` is the application's."""
+
+    id: str
+    method: str
+    label: str
+    enrolled_at: _Time | None
+    usable: bool
+    quarantined_until: _Time | None
+    removable: bool
+
+
+class Factors(Document):
+    """Everything that is enrolled."""
+
+    factors: list[FactorItem]
+    now: _Time
+
+
+class FactorEnvelope(Document):
+    """A factor that counts from now, or from the end of its quarantine."""
+
+    factor: FactorItem
+
+
+class QrCode(Document):
+    """A picture: the side of its square, and the outline of its dark parts, as in SVG."""
+
+    size: int
+    path: str
+
+
+class TotpEnrolment(Document):
+    """A secret that waits for its first code. It is told this once."""
+
+    id: str
+    secret: str
+    uri: str
+    qr: QrCode | None
+    expires_at: _Time
+
+
+class RecoveryCodes(Document):
+    """Codes for a lost factor, each good once. They are told this once."""
+
+    codes: list[str]
+
+
 class ProblemDescription(Document):
     """What a code means."""
 

@@ -18,6 +18,10 @@ call                                        does
 ``POST /challenges/{id}/attempts``          answer
 ``GET /grants``, ``DELETE /grants/{id}``    what is unlocked; lock it again
 ``GET /events``                             the person's own history
+``GET /factors``                            what is enrolled
+``POST /factors/totp``, ``.../{id}``        add an authenticator; confirm it
+``POST /factors/recovery_code``             new recovery codes
+``DELETE /factors/{id}``                    remove a factor
 ``GET /problems/{code}``                    what a code means
 ``GET /openapi.json``                       all of this, for programs
 =========================================== =====================================================================
@@ -34,7 +38,7 @@ from typing import Final, NamedTuple
 
 from stepup.errors import Code, Refused, StepUpError
 
-from . import account, answers, ceremony, flow, openapi, pages, wire
+from . import account, answers, ceremony, enrolment, flow, openapi, pages, wire
 from .bodies import BadRequest, read_json
 from .call import PART, Call, MayStart, Operation, Protocol, Public, Route
 from .html import html
@@ -127,6 +131,10 @@ _NO_START: Final = (
     Code.RATE_LIMITED, Code.STORE_UNAVAILABLE,
 )  # fmt: skip
 _NO_STORE: Final = (Code.STORE_UNAVAILABLE,)
+_NO_CHANGE: Final = (
+    Code.VERIFICATION_REQUIRED, Code.GRANT_INVALID, Code.LOGIN_REQUIRED, Code.NO_USABLE_METHOD, Code.RATE_LIMITED,
+    Code.LOCKED_OUT, Code.ACTION_BLOCKED, Code.STORE_UNAVAILABLE,
+)  # fmt: skip
 
 CALLS: Final[tuple[Route, ...]] = (
     Route("GET", "/actions", account.actions, Operation(
@@ -166,6 +174,25 @@ CALLS: Final[tuple[Route, ...]] = (
     Route("POST", "/challenges/{challenge}/attempts", flow.attempt, Operation(
         "attempt", "ceremony", "Answer a challenge", answers.AttemptAnswer,
         reads=(wire.Attempt,), codes=(*_NO_ANSWER, Code.VERIFICATION_FAILED),
+    )),
+    Route("GET", "/factors", enrolment.listed, Operation(
+        "listFactors", "factors", "Everything that is enrolled", answers.Factors, codes=_NO_STORE,
+    )),
+    Route("POST", "/factors/totp", enrolment.start_totp, Operation(
+        "enrolTotp", "factors", "Make a secret for an authenticator app", answers.TotpEnrolment, 201,
+        reads=(wire.NewFactor,), codes=(*_NO_CHANGE, Code.METHOD_NOT_ALLOWED), created=True,
+    )),
+    Route("POST", "/factors/totp/{factor}", enrolment.confirm_totp, Operation(
+        "confirmTotp", "factors", "Confirm an authenticator by its first code", answers.FactorEnvelope,
+        reads=(wire.Confirmation,),
+        codes=(Code.CHALLENGE_NOT_FOUND, Code.VERIFICATION_FAILED, Code.METHOD_NOT_ALLOWED, Code.STORE_UNAVAILABLE),
+    )),
+    Route("POST", "/factors/recovery_code", enrolment.new_recovery_codes, Operation(
+        "newRecoveryCodes", "factors", "Replace the recovery codes", answers.RecoveryCodes, 201,
+        reads=(wire.Nothing,), may_be_empty=True, codes=(*_NO_CHANGE, Code.METHOD_NOT_ALLOWED),
+    )),
+    Route("DELETE", "/factors/{factor}", enrolment.remove, Operation(
+        "removeFactor", "factors", "Remove a factor", None, 204, codes=_NO_CHANGE,
     )),
     Route("GET", "/problems/{code}", Public(_problem_page), Operation(
         "describeProblem", "about", "What the code of a problem means", answers.ProblemDescription,

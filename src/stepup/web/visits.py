@@ -96,7 +96,7 @@ class Visit:
     def request(self) -> WebRequest:
         """The request, with who makes it and, for a session by cookie, how to renew it."""
         rotate = self.renew if self._bound is not None else self._asked.rotate
-        return replace(self._asked, context=self._context, rotate=rotate)
+        return replace(self._asked, context=self._context, rotate=rotate, token=self._presented())
 
     # -- the token ------------------------------------------------------------------
 

@@ -144,6 +144,18 @@ class Attempt(Sent):
     remember_device: bool = False
 
 
+class NewFactor(Sent):
+    """Something to prove oneself with, and what the person calls it."""
+
+    label: Annotated[str, Field(max_length=64)] | None = None
+
+
+class Confirmation(Sent):
+    """The first code of a new authenticator."""
+
+    code: Annotated[str, Field(min_length=1, max_length=64, repr=False)]
+
+
 class Nothing(Sent):
     """An empty object."""
 
