@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from web_world import ORG, SECRET, Site, context
@@ -74,8 +75,9 @@ def test_nobody_learns_who_exists(path: str, body: object) -> None:
 def test_links_come_from_configuration() -> None:
     """No host, forwarded or not, and nothing in a request changes where a link leads."""
     site = Site(who=None)
-    forged = {"host": "evil.example", "x_forwarded_host": "evil.example", "forwarded": "host=evil.example"}
-    plain, turned = (site.call("GET", "/actions", **headers) for headers in ({}, forged))
+    forged: dict[str, Any] = {"host": "evil.example", "x_forwarded_host": "evil.example", "forwarded": "host=evil.example"}
+    empty: dict[str, Any] = {}
+    plain, turned = (site.call("GET", "/actions", **headers) for headers in (empty, forged))
     assert plain.raw == turned.raw
     assert plain.json["loginUrl"] == "/login"
 
