@@ -127,6 +127,13 @@ def growth(session: nox.Session) -> None:
 
 
 @nox.session
+def overhead(session: nox.Session) -> None:
+    """Measure what a guard adds to a request, in each framework. ``-- --calls 20000`` for steadier figures."""
+    session.install("-e", ".", *groups("test"))
+    session.run("python", "benchmarks/guard.py", *session.posargs)
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """Serve a small web application at http://localhost:8000. After ``--``: ``--port N --store URL --seed-file F``."""
     session.install("-e", ".[demo]")

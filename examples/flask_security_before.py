@@ -21,7 +21,7 @@ from flask_security import (
     current_user,
     hash_password,
 )
-from flask_security.models.sqla import FsModels, FsRoleMixin, FsUserMixin
+from flask_security.models.sqla import FsModels, FsRoleMixin, FsUserMixin, FsWebAuthnMixin
 from flask_wtf.csrf import CSRFProtect
 from sqlalchemy.orm import DeclarativeBase, scoped_session, sessionmaker
 
@@ -39,6 +39,10 @@ class Role(Base, FsRoleMixin):
 
 class User(Base, FsUserMixin):
     __tablename__ = "user"
+
+
+class WebAuthn(Base, FsWebAuthnMixin):
+    __tablename__ = "webauthn"
 
 
 engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)  # in memory, for this demonstration

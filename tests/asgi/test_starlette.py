@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -169,6 +170,77 @@ def test_the_applications_own_session_is_renewed_too() -> None:
     played(scene)
 
 
+def test_an_async_renewal_is_awaited_where_it_can_be() -> None:
+    """The application's session is renewed before anything is minted; a sync gate cannot wait, and mints nothing."""
+    seen: list[str] = []
+
+    async def rotate(connection: HTTPConnection) -> None:
+        await asyncio.sleep(0)
+        seen.append(connection.url.path)
+
+    async def scene() -> None:
+        browser = Browser(an_app(async_gate(), rotate=rotate))
+        token = await browser.proved(await browser.call("POST", "/orgs/org_7/delete"))
+        assert len(seen) == 1
+        assert (await browser.call("POST", "/orgs/org_7/delete", stepup_token=token)).text == "deleted org_7"
+        other = Browser(an_app(sync_gate(), rotate=rotate))
+        blocked = await other.call("POST", "/orgs/org_7/delete")
+        started = await other.call("POST", "/stepup/challenges", {"offer": blocked.json()["offer"]})
+        address = f"/stepup/challenges/{started.json()['challenge']['id']}/attempts"
+        refused = await other.call("POST", address, {"method": "password", "response": "right"})
+        assert (refused.status_code, refused.json()["code"]) == (503, "store_unavailable")
+        assert len(seen) == 1
+
+    played(scene)
+
+
+@pytest.mark.requirement("B-01")
+def test_what_a_session_has_unlocked_is_not_for_pages_of_other_sites() -> None:
+    """A guarded call that changes something and comes from elsewhere is refused, however fresh the session is."""
+
+    async def scene() -> None:
+        browser = Browser(an_app(async_gate(), trusted=["https://help.northstar.example"]))
+        await browser.call("POST", "/in")
+        for headers in ({"origin": "https://evil.example"}, {"origin": "null"}):
+            refused = await browser.call("POST", "/note", **headers, sec_fetch_site="cross-site")
+            assert (refused.status_code, refused.json()["code"]) == (403, "bad_request")
+        trusted = await browser.call(
+            "POST", "/note", origin="https://help.northstar.example", sec_fetch_site="same-site"
+        )
+        assert trusted.text == "edited"
+
+    played(scene)
+
+
+def test_signing_in_is_not_for_applications_that_give_contexts() -> None:
+    """Their session says itself when it was signed in to."""
+
+    async def scene() -> None:
+        context = Context(OLIVIA, session=Session("theirs", START))
+        for who in (context, None):
+            app = an_app(async_gate(), user_of=None, context_of=lambda connection, who=who: who)
+            answer = await Browser(app).call("POST", "/in")
+            assert answer.status_code == 503
+            assert "set-cookie" not in answer.headers
+
+    played(scene)
+
+
+def test_signing_out_takes_the_cookies_even_if_the_store_fails() -> None:
+    """The outcome is not known, and said so; the browser forgets the session all the same."""
+
+    async def scene() -> None:
+        gate = async_gate()
+        browser = Browser(an_app(gate))
+        await browser.call("POST", "/in")
+        object.__setattr__(gate.core, "store", object())
+        answer = await browser.call("POST", "/out")
+        assert answer.status_code == 503
+        assert "__Host-stepup" not in browser.http.cookies
+
+    played(scene)
+
+
 def test_an_application_may_give_whole_contexts() -> None:
     """Then its session is the session, and no cookie of stepup's is set."""
 
@@ -239,6 +311,10 @@ def test_the_routes_can_be_put_where_the_application_wants_them() -> None:
         shim.init_app(inner)
         browser = Browser(Starlette(routes=[Mount("/app", inner)]))
         assert (await browser.call("GET", "/app/stepup/actions")).status_code == 200
+        asked = {"action": "org.delete"}
+        offer = (await browser.call("POST", "/app/stepup/preflight", asked)).json()["offer"]
+        opened = await browser.call("POST", "/app/stepup/challenges", {"offer": offer})
+        assert opened.headers["location"].startswith("/app/stepup/challenges/")
         assert (await browser.call("GET", "/app/stepup/Actions")).json()["code"] == "bad_request"
 
     played(scene)

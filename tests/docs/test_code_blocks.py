@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import get_type_hints
 
+import cryptography.hazmat.primitives.hashes  # noqa: F401 -- imported once, before pytester runs in this process
 import pytest
 
 import stepup

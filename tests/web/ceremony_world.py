@@ -158,11 +158,10 @@ class Browser:
     ) -> WebResponse:
         """Submit the application's guarded form."""
         visit = self._visit(self._request(method, "/orgs/7/delete", b"", FORM_PAGE, headers))
-        asked = authorize.require(
-            self.world.core, action, visit.known, resource, params, visit.token(action), None
-        )  # fmt: skip
+        core = self.world.core
         try:
-            self.world.run(asked)
+            known, token = visit.known, visit.token(action)
+            self.world.run(authorize.require(core, action, known, resource, params, token, None))
         except StepUpError as error:
             return self._took(self.world.site.refusal(visit, error))
         return self._took(self.world.site.with_cookies(visit, WebResponse(200, (), b"deleted")))

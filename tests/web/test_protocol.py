@@ -241,7 +241,10 @@ def test_nobody_signed_in_is_told_to_sign_in_and_nothing_else() -> None:
         {"origin": "https://evil.example"},
         {"origin": "null"},
         {"origin": ORIGIN + ".evil.example"},
-        {"origin": ORIGIN.replace("https", "http")},
+        {"origin": ORIGIN.replace("https", "http"), "sec_fetch_site": "-"},
+        {"origin": ORIGIN.replace("https", "http"), "sec_fetch_site": "cross-site"},
+        {"origin": ORIGIN.replace("https", "ws")},
+        {"origin": ORIGIN + ":8443"},
         {"origin": "-", "sec_fetch_site": "cross-site"},
         {"origin": "-", "sec_fetch_site": "same-site"},
         {"origin": "-", "sec_fetch_site": "none"},
@@ -256,6 +259,14 @@ def test_calls_from_other_sites_change_nothing(headers: dict[str, str]) -> None:
 
     assert (found.status, found.code) == (403, "bad_request")
     assert site.call("GET", f"/challenges/{challenge}").json["challenge"]["status"] == "open"
+
+
+def test_behind_a_proxy_the_host_and_the_browser_are_believed() -> None:
+    """A server behind a proxy calls itself http where its pages are https; the browser knows that they are one."""
+    site = Site()
+    challenge = site.started()
+
+    assert site.call("DELETE", f"/challenges/{challenge}", origin=ORIGIN.replace("https", "http")).status == 204
 
 
 @pytest.mark.requirement("B-01")

@@ -85,6 +85,21 @@ def test_nobody_has_no_cookies() -> None:
     assert refused.value.login_url == "/login"
 
 
+@pytest.mark.requirement("B-01")
+def test_a_request_of_another_site_is_nobodys_to_guard() -> None:
+    """What changes something and comes from elsewhere is denied; looking is not, nor a client with a bearer token."""
+    site = a_site()
+    evil = {"origin": "https://evil.example"}
+    for headers in (evil, {"sec_fetch_site": "cross-site"}):
+        with pytest.raises(Denied) as refused:
+            _ = site.visit(a_request(**headers), OLIVIA).known
+        assert refused.value.code == "bad_request"
+    assert site.visit(a_request("GET", **evil), OLIVIA).known.actor == OLIVIA
+    assert site.visit(a_request(authorization="Bearer x", **evil), OLIVIA).known.actor == OLIVIA
+    trusting = a_site(trusted=["https://evil.example"])
+    assert trusting.visit(a_request(**evil), OLIVIA).known.actor == OLIVIA
+
+
 def test_the_cookie_of_somebody_else_is_no_cookie() -> None:
     """Marcus at Olivia's browser gets a session of his own; her sign-in is not his."""
     site = a_site()

@@ -39,6 +39,7 @@ def web_request() -> WebRequest:
         query={name: values[-1] for name, values in request.args.lists()},
         origin=_origin(),
         peer=request.environ.get("REMOTE_ADDR"),
+        root=request.root_path,
     )
 
 

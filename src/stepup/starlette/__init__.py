@@ -54,8 +54,8 @@ class StepUpStarlette:
             the event loop.
         context_of: in place of ``user_of``, the whole ``Context``; stepup then keeps no session binding of its own.
         organization_of: the organization that the connection acts in.
-        rotate: the application's own renewal of its session, called when a step-up renews ours; with ``context_of`` it
-            returns the new session id.
+        rotate: the application's own renewal of its session, called when a step-up renews ours; async only with an
+            ``AsyncStepUp``. With ``context_of`` it returns the new session id.
         options: see ``stepup.web.site.SiteOptions``.
 
     Raises:
@@ -131,9 +131,12 @@ class StepUpStarlette:
         *,
         resource: Resource | None = None,
         params: Params | None = None,
+        request_id: str | None = None,
+        within: object = None,
     ) -> Authorization:
         """Let the call pass or raise; see ``Gate.require``."""
-        return await (await self.gate(connection)).require(action, resource=resource, params=params)
+        step = await self.gate(connection)
+        return await step.require(action, resource=resource, params=params, request_id=request_id, within=within)
 
     async def gate(self, connection: HTTPConnection) -> Gate:
         """The gate for this request."""

@@ -19,6 +19,12 @@ from stepup.web.bodies import MAX_BODY
 from stepup.web.visits import Visit
 
 STATE: Final = "stepup.visits"
+ROOTS: Final = "stepup.roots"
+"""Where the applications that have a shim are mounted, by shim."""
+
+ACCEPTED: Final = "stepup.accepted"
+"""Where a connection keeps whether its handshake is over: a list that is empty before that."""
+
 WEBSOCKET: Final = "WEBSOCKET"
 _DRAINED: Final = 16 * 1024 * 1024
 _STARTS: Final = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
@@ -37,6 +43,9 @@ class VisitMiddleware:
             await self.app(scope, receive, send)
             return
         visits: dict[str, Visit] = scope.setdefault(STATE, {})
+        roots: dict[str, str] = scope.setdefault(ROOTS, {})
+        roots[self._key] = str(scope.get("root_path", ""))
+        accepted: list[bool] = scope.setdefault(ACCEPTED, [])
 
         async def with_cookies(message: Message) -> None:
             visit = visits.get(self._key)
@@ -45,13 +54,18 @@ class VisitMiddleware:
                 headers.add_vary_header("Cookie")
                 for cookie in visit.set_cookies():
                     headers.append("set-cookie", cookie)
+            if message["type"] == "websocket.accept":
+                accepted.append(True)
             await send(message)
 
         await self.app(scope, receive, with_cookies)
 
 
-def as_request(connection: HTTPConnection) -> WebRequest:
-    """The request as it came, without a body. A WebSocket's handshake counts as a request that changes state."""
+def as_request(connection: HTTPConnection, root: str) -> WebRequest:
+    """The request as it came, without a body. A WebSocket's handshake counts as a request that changes state.
+
+    *root* is where the application of the shim is mounted; what it mounts itself has another.
+    """
     headers: dict[str, str] = {}
     for name, value in connection.headers.items():
         between = "; " if name == "cookie" else ", "
@@ -66,6 +80,7 @@ def as_request(connection: HTTPConnection) -> WebRequest:
         query=dict(parse_qsl(query, keep_blank_values=True)),
         origin=f"{_web_scheme(str(scope.get('scheme', 'http')))}://{headers.get('host', '')}",
         peer=connection.client.host if connection.client else None,
+        root=root,
     )
 
 

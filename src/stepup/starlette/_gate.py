@@ -101,12 +101,16 @@ class Gate:
         _sign_in(self._visit, user, methods)
 
     async def signed_out(self) -> None:
-        """Tell that the person signs out: what was opened in the session ends before this returns."""
+        """Tell that the person signs out: what was opened in the session ends before this returns.
+
+        Raises:
+            StoreUnavailable: if the outcome is not known; the cookies are taken away all the same.
+        """
         context = self._visit.context
+        self._visit.signed_out()
         if context is not None and context.session is not None:
             revoking = upkeep.revoke_some(self._gate.core, context, None, session=True, everything=False)
             await driven(self._gate, revoking)
-        self._visit.signed_out()
 
 
 class SyncGate:
@@ -152,9 +156,9 @@ class SyncGate:
     def signed_out(self) -> None:
         """Tell that the person signs out; see ``Gate.signed_out``."""
         context = self._visit.context
+        self._visit.signed_out()
         if context is not None and context.session is not None:
             self._gate.revoke(context, session=True)
-        self._visit.signed_out()
 
 
 def require_sync(gate: StepUp | AsyncStepUp) -> StepUp:

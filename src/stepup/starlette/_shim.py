@@ -12,17 +12,17 @@ from starlette.applications import Starlette
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ExceptionHandler, Receive, Scope, Send
-from starlette.websockets import WebSocket, WebSocketState
+from starlette.websockets import WebSocket
 
 from stepup._async import AsyncStepUp
 from stepup._sync import StepUp
-from stepup.decision import Decision, Outcome
-from stepup.errors import Code, ConfigurationError, Denied, StepUpError
-from stepup.web.origins import from_elsewhere
+from stepup.errors import ConfigurationError, StepUpError
+from stepup.web import WebRequest
+from stepup.web.origins import FromElsewhere, from_elsewhere
 from stepup.web.site import Site
 from stepup.web.visits import Visit
 
-from ._asgi import STATE, WEBSOCKET, VisitMiddleware, as_request, as_response, body_of, path_below
+from ._asgi import ACCEPTED, ROOTS, STATE, WEBSOCKET, VisitMiddleware, as_request, as_response, body_of, path_below
 from ._gate import driven
 
 ASKED: Final = "stepup.asked"
@@ -72,20 +72,21 @@ class Shim:
         Raises:
             Denied: ``bad_request``, for the handshake of a WebSocket that a page of another site makes.
         """
-        request, rotate = as_request(connection), self._rotation(connection)
+        request, rotate = self._request(connection), self._rotation(connection)
         if self._in_context:
             made = self.site.visit_in(request, who, rotate=cast("Callable[[], str] | None", rotate))
         else:
             organization = self._organization_of(connection) if self._organization_of is not None else None
             made = self.site.visit(request, who, organization=organization, rotate=rotate)
         if request.method == WEBSOCKET and from_elsewhere(made.request, trusted=self.site.protocol.trusted):
-            raise Denied(Decision(Outcome.DENIED, Code.BAD_REQUEST, "", 0))
+            raise FromElsewhere
         self._visits(connection)[self._key] = made
         return made
 
     def nobody(self, connection: HTTPConnection) -> Visit:
         """A visit of nobody, for what is the same for everybody; it is not kept."""
-        return self.site.visit(as_request(connection), None)
+        request = self._request(connection)
+        return self.site.visit_in(request, None) if self._in_context else self.site.visit(request, None)
 
     def anybody(self, connection: HTTPConnection) -> Visit:
         """The visit of this request, or where nobody was looked for, one of nobody."""
@@ -93,6 +94,10 @@ class Shim:
         if known is None:
             known = self._visits(connection)[self._key] = self.nobody(connection)
         return known
+
+    def _request(self, connection: HTTPConnection) -> WebRequest:
+        roots: dict[str, str] = connection.scope.get(ROOTS, {})
+        return as_request(connection, roots.get(self._key, ""))
 
     def _rotation(self, connection: HTTPConnection) -> Callable[[], object] | None:
         own = self._rotate
@@ -117,8 +122,8 @@ class Shim:
         made = as_response(asked.site.refusal(asked.anybody(connection), error))
         if not isinstance(connection, WebSocket):
             return made
-        denial = "websocket.http.response" in connection.scope.get("extensions", {})
-        if denial and connection.application_state is WebSocketState.CONNECTING:
+        denial = "websocket.http.response" in (connection.scope.get("extensions") or {})
+        if denial and not connection.scope[ACCEPTED]:  # its own state does not say: it may be another object
             await connection.send_denial_response(made)
         else:
             await connection.close(_POLICY_VIOLATION, str(error.code))

@@ -84,7 +84,7 @@ async def _respond(to: Protocol, request: WebRequest) -> WebResponse:
     if isinstance(route.handler, Public):
         return route.handler.answer(to, request, found.parts)
     if from_elsewhere(request, form=route.says is None, trusted=to.trusted):
-        return to.voice.problem(request, Code.BAD_REQUEST, {"detail": "The call comes from another site."}, status=403)
+        return to.voice.elsewhere(request)
     if request.context is None:
         return to.voice.problem(request, Code.LOGIN_REQUIRED, {"loginUrl": to.core.login_url}, status=401)
     return await route.handler(Call(to, request, request.context, found.parts, _sent(route.says, request)))

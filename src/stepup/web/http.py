@@ -40,6 +40,7 @@ class WebRequest:
         context: who asks; None if nobody is signed in.
         origin: this server's own origin, ``https://app.northstar.example``, from configuration or the server.
         peer: the address of the connection.
+        root: where the application is mounted, as the server knows it: empty, or ``/app``.
         token: what a finished step-up gave, presented with this request.
         rotate: renews the session once a proof is complete, and answers its new id; None where the shim cannot.
     """
@@ -53,6 +54,7 @@ class WebRequest:
     origin: str = ""
     rotate: Callable[[], str | Awaitable[str]] | None = None
     peer: str | None = None
+    root: str = ""
     token: str | None = field(default=None, repr=False)
 
     @property

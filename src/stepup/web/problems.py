@@ -23,6 +23,7 @@ from stepup.token import TokenWriter
 
 from .details import MEMBER, described
 from .http import WebRequest, WebResponse, response
+from .origins import FromElsewhere
 
 PROBLEM_JSON: Final = "application/problem+json"
 Answers = Literal["auto", "forbidden", "bearer"]
@@ -172,11 +173,15 @@ class Voice(NamedTuple):
         if isinstance(given.get("retryAt"), str):
             more.append(("retry-after", str(self._seconds_until(str(given["retryAt"])))))
         if bearer:
-            more.append(("www-authenticate", _challenge(document)))
+            more.append(("www-authenticate", _challenge(document) if request.context else _unknown(request)))
         if request.htmx:
             told = {name: value for name, value in document.items() if name != MEMBER}  # headers have to be short
             more += [("hx-reswap", "none"), ("hx-trigger", json.dumps({"stepup:required": told}))]
         return response(answered, dumps(document), PROBLEM_JSON, *more)
+
+    def elsewhere(self, request: WebRequest) -> WebResponse:
+        """The problem of a call that a page of another site makes."""
+        return self.problem(request, Code.BAD_REQUEST, {"detail": "The call comes from another site."}, status=403)
 
     def refused(self, request: WebRequest, decision: Decision) -> WebResponse:
         """The problem of a blocked call; 401 where nobody is signed in."""
@@ -188,6 +193,8 @@ class Voice(NamedTuple):
 
         What a developer or operator should know is not for the client; it is in the error, for the log.
         """
+        if isinstance(error, FromElsewhere):
+            return self.elsewhere(request)
         if isinstance(error, Refused):
             return self.refused(request, error.decision)
         if isinstance(error, UnknownAction):
@@ -238,6 +245,11 @@ def zulu(at: datetime | None) -> str | None:
 def dumps(document: object) -> bytes:
     """A document as bytes, the same for the same values."""
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+
+
+def _unknown(request: WebRequest) -> str:
+    """The header for nobody (RFC 6750 section 3): a token that is nobody's is invalid; none at all is just missing."""
+    return 'Bearer error="invalid_token"' if request.bearer else "Bearer"
 
 
 def _challenge(document: Mapping[str, object]) -> str:

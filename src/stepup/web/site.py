@@ -119,7 +119,7 @@ class Site:
             InvalidInput: for something else.
         """
         if context is None:
-            return Visit(self._desk, self._own(request), None)
+            return Visit(self._desk, self._own(request), None, whole=True)
         if not isinstance(context, Context):
             raise InvalidInput("context_of", f"gave a {type(context).__name__}, not a Context")
         return Visit.of(self._desk, self._own(request), context, rotate)
@@ -130,19 +130,23 @@ class Site:
 
     async def answer(self, visit: Visit, path: str, body: bytes) -> WebResponse:
         """The protocol's answer to a request for *path* below the prefix, cookies included."""
-        made = await respond(self.protocol, replace(visit.request, path=path, body=body))
-        return self.with_cookies(visit, made)
+        asked = replace(visit.request, path=path, body=body)
+        return self.with_cookies(visit, await respond(self._mounted(asked), asked))
 
     def refusal(self, visit: Visit, error: StepUpError) -> WebResponse:
         """What a call is answered that stepup refused, cookies included: a page for people, a document for scripts."""
         asked = visit.request
-        if wants_page(asked):
-            return self.with_cookies(visit, refused(self.protocol, asked, error))
-        return self.with_cookies(visit, self.protocol.voice.error(asked, error))
+        to = self._mounted(asked)
+        made = refused(to, asked, error) if wants_page(asked) else to.voice.error(asked, error)
+        return self.with_cookies(visit, made)
 
     def with_cookies(self, visit: Visit, made: WebResponse) -> WebResponse:
         """*made*, with the cookies of the visit."""
         return made.with_headers(*(("set-cookie", cookie) for cookie in visit.set_cookies()))
+
+    def _mounted(self, request: WebRequest) -> Protocol:
+        """The protocol with the addresses that it has for this request."""
+        return replace(self.protocol, prefix=request.root + self.prefix) if request.root else self.protocol
 
     def _own(self, request: WebRequest) -> WebRequest:
         return request if self._origin is None else replace(request, origin=self._origin)

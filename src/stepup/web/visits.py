@@ -11,6 +11,7 @@ known, so nothing is fresh for them; an application whose tokens say so gives ``
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, cast
@@ -18,12 +19,12 @@ from typing import Any, Final, cast
 from stepup._engine.core import Core
 from stepup.context import Actor, Context, Session
 from stepup.decision import Decision, Outcome
-from stepup.errors import Code, Denied, InvalidInput
+from stepup.errors import Code, ConfigurationError, Denied, InvalidInput
 
 from .addresses import Network, client_ip
 from .cookies import DEVICE_LIFE, CookieNames, Devices, device, read_cookies
 from .http import WebRequest
-from .origins import from_elsewhere
+from .origins import FromElsewhere, from_elsewhere
 from .sessions import LIFE, Bound, Sessions
 
 TOKEN_HEADER: Final = "stepup-token"  # noqa: S105 -- the name of a header
@@ -55,8 +56,9 @@ class Visit:
         *,
         organization: str | None = None,
         rotate: Callable[[], object] | None = None,
+        whole: bool = False,
     ) -> None:
-        """*rotate* is the application's own, called when the session gets its new id."""
+        """*rotate* is the application's own, called when the session gets its new id. *whole*: it gives contexts."""
         self._desk = desk
         self._asked = request
         self._cookies = read_cookies(request.headers.get("cookie", ""))
@@ -65,12 +67,13 @@ class Visit:
         self._to_set: dict[str, str] = {}
         self._carried = False
         self._bound: Bound | None = None
+        self._whole = whole
         self._context = None if actor is None else self._identified(actor)
 
     @classmethod
     def of(cls, desk: Desk, request: WebRequest, context: Context, rotate: Rotate | None = None) -> Visit:
         """The visit of an application that knows its own context; stepup sets no cookie for it but the grant's."""
-        visit = cls(desk, request, None)
+        visit = cls(desk, request, None, whole=True)
         visit._context = context
         visit._asked = replace(request, rotate=rotate)
         return visit
@@ -85,11 +88,14 @@ class Visit:
         """Who makes the request, where it has to be somebody.
 
         Raises:
-            Denied: ``login_required``, where nobody is signed in.
+            Denied: ``login_required``, where nobody is signed in; ``bad_request`` for a request that changes something
+                and comes from a page of another site.
         """
         if self._context is None:
             url = self._desk.core.login_url
             raise Denied(Decision(Outcome.DENIED, Code.LOGIN_REQUIRED, "", 0, login_url=url))
+        if from_elsewhere(self._asked, trusted=self._desk.trusted):
+            raise FromElsewhere
         return self._context
 
     @property
@@ -133,7 +139,12 @@ class Visit:
 
         Raises:
             InvalidInput: for nobody, a method that is no name, or more than eight.
+            ConfigurationError: where the application gives whole contexts, whose session says it itself.
         """
+        if self._whole:
+            raise ConfigurationError(
+                "signed_in() is for user_of=.", remedy="With context_of=, put authenticated_at into the session."
+            )
         if actor is None:
             raise InvalidInput("signed_in", "was told of nobody")
         if self._asked.bearer:
@@ -147,12 +158,21 @@ class Visit:
             self._to_set[name] = self._desk.names.delete(name)
         self._bound = self._context = None
 
-    def renew(self) -> str:
-        """Give the session a new id, and return it. Signing in does not get any fresher by it."""
+    def renew(self) -> str | Awaitable[str]:
+        """Give the session a new id, and return it, once the application has renewed its own.
+
+        Signing in does not get any fresher by it.
+        """
+        own = self._rotate_own() if self._rotate_own is not None else None
+        return self._renewed_after(own) if inspect.isawaitable(own) else self._renewed()
+
+    async def _renewed_after(self, own: Awaitable[object]) -> str:
+        await own
+        return self._renewed()
+
+    def _renewed(self) -> str:
         assert self._bound is not None  # the request offers rotation only then
         assert self._context is not None
-        if self._rotate_own is not None:
-            self._rotate_own()
         self._bound = self._desk.sessions.renewed(self._bound, self._desk.core.now())
         self._keep(self._context.actor)
         return self._bound.id
