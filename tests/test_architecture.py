@@ -80,6 +80,8 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "lint": VALUES,
     # records as text, for adapters
     "codec": (*VALUES, "changes"),
+    # what an accepted passkey approved, checked offline by the steps that the verifier follows
+    "evidence": (*PORTS, "verifiers"),
     # adapters: values only; never the engine, never decisions
     "stores": (*VALUES, "changes", "stores"),
     "stores.sql": (*VALUES, "changes", "codec", "stores"),
@@ -97,7 +99,7 @@ FOR_TYPES_ONLY: Mapping[str, tuple[str, ...]] = {"errors": ("decision",), "store
 
 THIRD_PARTY: Mapping[str, tuple[str, ...]] = {
     "keys": ("cryptography",),
-    "verifiers": ("argon2", "cryptography", "pyotp"),
+    "verifiers": ("argon2", "cryptography", "pyotp", "webauthn"),
     "_policy_models": ("pydantic",),
     "codec": ("pydantic", "pydantic_core"),
     "web.wire": ("pydantic", "pydantic_core"),
@@ -112,9 +114,9 @@ THIRD_PARTY: Mapping[str, tuple[str, ...]] = {
     "starlette": ("anyio", "starlette"),
     "fastapi": ("fastapi", "starlette"),
     "demo": ("pyotp", "sqlalchemy", "starlette", "uvicorn"),
-    "testing": ("pytest",),
+    "testing": ("cryptography", "pytest"),
 }
-LAZY = ("argon2", "cryptography", "pydantic", "pyotp")
+LAZY = ("argon2", "cryptography", "pydantic", "pyotp", "webauthn")
 """Imported inside functions only: ``import stepup`` must stay cheap."""
 EARLY = ("web.wire", "web.answers", "web.openapi")
 """But these are models through and through, and ``import stepup`` does not load them."""

@@ -8,6 +8,7 @@ create     makes the tables where they are not there yet
 purge      deletes expired records; for cron, from as many hosts as you like
 doctor     asks the database about itself and says what it thinks of the answers
 restored   after a backup was restored: whatever was minted before is refused from now on
+evidence   checks what a passkey has approved, offline: ``evidence verify FILE``
 demo       serves a small web application with one person, on loopback, to try it all
 ========== ==========================================================================================
 
@@ -19,13 +20,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, cast
 
-from .errors import ConfigurationError, StepUpError
+from .errors import ConfigurationError, InvalidInput, StepUpError
 
 if TYPE_CHECKING:
     from .stores.sql import SQLStore
@@ -70,6 +73,12 @@ def _parser() -> argparse.ArgumentParser:
     purge = commands.add_parser("purge", parents=[store], help="delete expired records")
     purge.add_argument("--at-most", type=int, metavar="N", help="stop after that many records")
     purge.set_defaults(command=_purge)
+    evidence = commands.add_parser("evidence", help="check what a passkey has approved, offline")
+    checks = evidence.add_subparsers(required=True, metavar="what")
+    verify = checks.add_parser("verify", help="say what a record proves; 1 if nothing")
+    verify.add_argument("file", metavar="FILE", help="a record of stepup.evidence as JSON; - for standard input")
+    verify.add_argument("--public-key", metavar="KEY", help="the passkey's, from the event of its enrolment")
+    verify.set_defaults(command=_evidence)
     demo = commands.add_parser("demo", help="serve a small web application on loopback, to try it all")
     demo.add_argument("--port", type=int, default=8000, metavar="N", help="the port on localhost (8000)")
     demo.add_argument("--store", metavar="URL", help="the store's address; by default a SQLite file that goes with it")
@@ -138,6 +147,28 @@ def _doctor(given: argparse.Namespace) -> int:
 def _restored(given: argparse.Namespace) -> int:
     with _store(given) as store:
         restored(store)
+    return 0
+
+
+def _evidence(given: argparse.Namespace) -> int:
+    """Say what a record proves. Without a key from elsewhere, by the one that it names itself, and say so."""
+    from dataclasses import asdict
+
+    from .canonical import parse_json
+    from .evidence import verify
+
+    try:
+        text = sys.stdin.read() if given.file == "-" else Path(given.file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput("FILE", f"cannot be read ({type(error).__name__})") from None
+    record = cast("Mapping[str, object]", parse_json(text, name="FILE"))  # verify() looks at what it is
+    own = record.get("public_key") if isinstance(record, dict) else None
+    key = given.public_key or (own if isinstance(own, str) else "")
+    approval = verify(record, key)
+    for name, value in asdict(approval).items():
+        print(f"{name:14} {json.dumps(value, ensure_ascii=True)}")
+    if given.public_key is None:
+        print(f"This holds for the public key in the file. Compare it with the event of its enrolment: {key}")
     return 0
 
 

@@ -9,7 +9,7 @@ from typing import Literal, ParamSpec, TypeVar, Unpack
 
 from . import _bridge as bridge
 from ._config import Options, Secrets, Settings, build, sender
-from ._engine import authorize, begin, factors, look, start, upkeep, verify
+from ._engine import authorize, begin, factors, look, passkeys, start, upkeep, verify
 from ._engine.core import Core
 from ._guard import Guard
 from ._observe import Told
@@ -395,7 +395,8 @@ class StepUp:
 
     def lint(self) -> tuple[Finding, ...]:
         """Advice on a configuration that is valid and may still not be what is wanted; see ``stepup.lint``."""
-        return lint(self.core.registry, {name: info.strength for name, info in self.core.methods.items()})
+        strengths = {name: info.strength for name, info in self.core.methods.items()}
+        return lint(self.core.registry, strengths, self.core.unverified)
 
     def __repr__(self) -> str:
         return f"StepUp(namespace={self.core.namespace!r}, methods={list(self.core.methods)!r})"
@@ -430,6 +431,27 @@ class Factors:
         """
         return bridge.run_sync(factors.confirm_totp(self.core, context, factor_id, code))
 
+    def enrol_passkey(
+        self, context: Context, *, label: str = "", token: str | None = None
+    ) -> passkeys.PasskeyEnrolment:
+        """Begin the registration of a passkey; it counts once ``confirm_passkey`` has seen the browser's answer.
+
+        Under the rules of ``enrol_totp``: the first factor of all from a fresh session, any other after a step-up
+        for ``stepup.factor.add``; ten minutes to confirm. Hand ``options`` to ``navigator.credentials.create()``.
+
+        Raises:
+            StepUpRequired, Denied: as ``require``.
+            ConfigurationError: for a gate without ``Passkey()``.
+        """
+        return bridge.run_sync(passkeys.enrol_passkey(self.core, context, label, token))
+
+    def confirm_passkey(self, context: Context, factor_id: str, response: object) -> Factor | Rejected:
+        """Confirm a passkey with the JSON of the browser's answer, from the session that began it; five tries.
+
+        Returns the factor, quarantined for 24 hours if it was added under a weaker proof than itself.
+        """
+        return bridge.run_sync(passkeys.confirm_passkey(self.core, context, factor_id, response))
+
     def new_recovery_codes(self, context: Context, *, token: str | None = None) -> tuple[str, ...]:
         """Replace the person's recovery codes and return the new ones, to be shown once.
 
@@ -448,6 +470,10 @@ class Factors:
             StepUpRequired, Denied: as ``require``, for ``stepup.factor.remove`` on ``Resource("factor", id)``.
         """
         return bridge.run_sync(factors.remove(self.core, context, factor_id, token))
+
+    def rename(self, context: Context, factor_id: str, label: str) -> bool:
+        """Give a stored factor of this person another label; False where there is none with that id."""
+        return bridge.run_sync(factors.rename(self.core, context, factor_id, label))
 
     def changed(self, context: Context, method: str, authorization: Authorization) -> None:
         """Tell that a factor the application owns (password, address) was changed under a step-up.

@@ -1,7 +1,10 @@
-"""What a proof is for: the values a challenge stores, a grant inherits, and a redeem compares.
+r"""What a proof is for: the values a challenge stores, a grant inherits, and a redeem compares.
 
 Session and device appear only as keyed hashes, params only as their digest. ``mismatches`` compares a
 stored binding with the one made from the request at hand, never with anything the client says.
+
+``digest`` names the whole binding in 32 bytes, recomputable by anyone: SHA-256 over ``b"stepup.binding.v1\0"``
+followed by the canonical JSON of ``as_data``. It is what a passkey signs. Test vectors: ``tests/vectors/binding.json``.
 """
 
 from __future__ import annotations
@@ -9,9 +12,13 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
+from typing import Final
 
+from .canonical import canonical_json
 from .context import Actor, Context, Resource
 from .keys import KeyRing
+
+DIGEST_DOMAIN: Final = b"stepup.binding.v1\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,26 @@ class Binding:
         values = [self.on_behalf_of, self.session, self.device, self.organization, self.action]
         text = json.dumps([*values, self.resource_type, self.resource_id, self.params])
         return hashlib.sha256(b"stepup.slot.v1\0" + text.encode()).hexdigest()[:32]
+
+    def as_data(self) -> dict[str, str | None]:
+        """Every field by its name; what there is none of is None, never left out."""
+        return {
+            "action": self.action,
+            "actor": self.actor,
+            "device": self.device,
+            "on_behalf_of": self.on_behalf_of,
+            "organization": self.organization,
+            "params": self.params,
+            "resource_id": self.resource_id,
+            "resource_type": self.resource_type,
+            "session": self.session,
+            "tenant": self.tenant,
+        }
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 over the domain and the canonical JSON of all fields."""
+        return hashlib.sha256(DIGEST_DOMAIN + canonical_json(self.as_data(), name="binding")).digest()
 
     def in_session(self, session: str | None) -> Binding:
         """The same, moved to another session."""

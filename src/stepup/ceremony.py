@@ -1,7 +1,8 @@
 """The values that pass between the engine and a verifier.
 
 ``begin`` answers ``Begun`` (with the ``Prompt`` for the person), ``check`` answers ``Checked`` (with a
-``Verdict``); both are told about the ``Ceremony``. The protocol itself stands in ``ports.py``.
+``Verdict``); both are told about the ``Ceremony``. A verifier whose factors are made in a ceremony of their own
+answers ``Registering``, then ``Registered``. The protocols themselves stand in ``ports.py``.
 """
 
 from __future__ import annotations
@@ -68,6 +69,10 @@ class Checked:
         advance: the stored factor moved forward (a TOTP step, a recovery code used up); written only if
             nobody else moved it meanwhile.
         material: new material of an application-owned factor that the check itself changed (a rehash).
+        evidence: what lets somebody else check the acceptance later (a signed assertion), by name; kept with the
+            event, at most ``MAX_EVIDENCE`` characters in all. Never a secret.
+        signals: what the audit should know of this answer, right or wrong (``counter``), in words of the
+            verifier's own; never anything that was sent.
     """
 
     verdict: Verdict
@@ -75,7 +80,32 @@ class Checked:
     claims: tuple[str, ...] = ()
     advance: StoredFactor | None = field(default=None, repr=False)
     material: bytes | None = field(default=None, repr=False)
+    evidence: Mapping[str, str] | None = field(default=None, repr=False)
+    signals: tuple[str, ...] = ()
 
+
+@dataclass(frozen=True, slots=True)
+class Registering:
+    """A factor that waits for the answer of its own ceremony, and what the client needs for it."""
+
+    factor: StoredFactor
+    options: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A factor whose ceremony was answered rightly: the record to keep, and the best it can reach.
+
+    ``public`` is what the audit keeps of it: what was enrolled, never a secret.
+    """
+
+    factor: StoredFactor
+    strength: int
+    public: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+MAX_EVIDENCE: Final = 16_384
+MAX_SIGNALS: Final = 8
 
 REJECTED: Final = Checked(Verdict.REJECTED)
 

@@ -11,10 +11,14 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from .binding import Binding
 from .context import NO_RISK, Context, RiskAssessment
 from .decision import Detail
+
+EVIDENCE: Final = "evidence"
+"""The member of ``Event.snapshot`` that holds what lets others check an accepted attempt; see ``stepup.evidence``."""
 
 
 class EventType(enum.StrEnum):

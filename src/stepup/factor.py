@@ -158,6 +158,11 @@ class Roster:
         methods = {factor.method for factor in kept} | set(others)
         return replace(self, factors=tuple(f for f in kept if f.stands_for is None or f.stands_for in methods))
 
+    def labelling(self, factor_id: str, label: str) -> Roster:
+        """With another label on one stored factor."""
+        factors = tuple(replace(one, label=label) if one.id == factor_id else one for one in self.factors)
+        return replace(self, factors=factors)
+
     def observing(self, factors: Iterable[Factor], methods: Iterable[str], now: datetime) -> Roster:
         """Remember application-owned *factors* of *methods*.
 

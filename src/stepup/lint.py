@@ -7,6 +7,7 @@ identity_change_level     warning   what signs people in can be changed at level
 identity_change_session   warning   ... after no more than a recent login                            ASVS 7.5.1
 identity_change_method    warning   ... with a weaker method than the strongest configured           ASVS 7.5.1
 reauthentication_ceiling  warning   a window or grant longer than a session may go unproved          63B-4 2.2, 2.3
+passkey_unverified        warning   a passkey that verified nobody is enough at level 4              WA-L3 13.4.7
 unsatisfiable             warning   no configured method can open the action                         63B-4 3
 shared_recovery           info      an all-of whose parts can all be had through one mailbox         CVE-2024-27928
 unused_policy             info      a named policy that no action names
@@ -21,7 +22,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -61,12 +62,13 @@ class Finding:
     severity: Literal["warning", "info"] = "warning"
 
 
-def lint(registry: Registry, methods: Mapping[str, int]) -> tuple[Finding, ...]:
+def lint(registry: Registry, methods: Mapping[str, int], unverified: Collection[str] = ()) -> tuple[Finding, ...]:
     """Everything worth a second look, by action in the order registered, then what concerns several.
 
     Args:
         registry: the actions and policies of a gate.
         methods: the configured methods and their best strength, as given to the registry.
+        unverified: those that may prove without verifying the person (a passkey with ``"preferred"``).
     """
     found: list[Finding] = []
     for action in registry.actions.values():
@@ -76,6 +78,8 @@ def lint(registry: Registry, methods: Mapping[str, int]) -> tuple[Finding, ...]:
         for level in Risk:
             if level == action.level or (level > action.level and action.escalate is not None):
                 found.extend(_unsatisfiable(action, level, registry.rules(action.id, level).policy, methods))
+        if action.level == Risk.CRITICAL:
+            found.extend(_unverified(action, policy, methods, unverified))
         found.extend(_shared_recovery(action, policy))
     return (*found, *_unused(registry), *_groups(registry))
 
@@ -195,6 +199,34 @@ def _unsatisfiable(action: Action, level: Risk, policy: Policy, methods: Mapping
             f"{action.id} can never run at level {level.value}: no configured method meets its requirement.",
             "Add a verifier that does, or change methods or min_strength.",
         )
+
+
+def _unverified(
+    action: Action, policy: Policy, methods: Mapping[str, int], unverified: Collection[str]
+) -> Iterator[Finding]:
+    """Whoever finds such a key on a desk can use it; of what is asked for at this level nothing else is missing."""
+    enough = [
+        name
+        for name in methods
+        if name in unverified and policy.min_strength < Strength.PASSKEY_VERIFIED and _alone(policy.requirement, name)
+    ]
+    if enough:
+        yield Finding(
+            "passkey_unverified",
+            action.id,
+            f"{action.id} is at level 4, and a {enough[0]} that has verified nobody is enough for it.",
+            f"Set min_strength={int(Strength.PASSKEY_VERIFIED)} for it, ask for a password too, or make the gate with "
+            'Passkey(user_verification="required").',
+        )
+
+
+def _alone(requirement: Requirement, method: str) -> bool:
+    """Whether *method* by itself can meet *requirement*."""
+    if isinstance(requirement, AnyOf):
+        return any(_alone(part, method) for part in requirement.parts)
+    if isinstance(requirement, AllOf):
+        return all(_alone(part, method) for part in requirement.parts)
+    return not isinstance(requirement, Method) or requirement.name == method
 
 
 def _shared_recovery(action: Action, policy: Policy) -> Iterator[Finding]:

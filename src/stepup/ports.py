@@ -22,18 +22,22 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol, TypeVar, final, runtime_checkable
 
+from .ceremony import MAX_EVIDENCE as MAX_EVIDENCE
 from .ceremony import REJECTED as REJECTED
 from .ceremony import Begun as Begun
 from .ceremony import Ceremony as Ceremony
 from .ceremony import Checked as Checked
 from .ceremony import Prompt as Prompt
+from .ceremony import Registered as Registered
+from .ceremony import Registering as Registering
 from .ceremony import State as State
 from .ceremony import Verdict as Verdict
 from .challenge import Challenge
 from .changes import Applied, Changes, Key, Lost, Page, Partition, Record
 from .context import Actor, Context, RiskAssessment
 from .event import Event
-from .factor import Factor
+from .factor import Factor, StoredFactor
+from .keys import Vault
 
 T = TypeVar("T")
 
@@ -341,6 +345,24 @@ class AsyncVerifier(Protocol):
 
     async def check(self, state: State | None, response: object, context: Ceremony, /) -> Checked:
         """As ``Verifier.check``."""
+        ...
+
+
+@runtime_checkable
+class Registers(Protocol):
+    """A ``Portable`` verifier whose factors are made in a ceremony with the person's device, and kept in the store.
+
+    Both methods are plain functions on either face: they compute, and call nothing outside.
+    """
+
+    def register(self, factor_id: str, actor: Actor, vault: Vault, held: Sequence[StoredFactor], /) -> Registering:
+        """Begin a registration; *held* are the person's factors of this method."""
+        ...
+
+    def registered(
+        self, pending: StoredFactor, response: object, actor: Actor, vault: Vault, held: Sequence[StoredFactor], /
+    ) -> Registered | Checked:
+        """The factor that *response* makes of *pending*; ``REJECTED`` for any other response, never an exception."""
         ...
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from asgi_world import OLIVIA, Browser, async_gate, played, sync_gate, user_of
+from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.endpoints import HTTPEndpoint
 from starlette.middleware import Middleware
@@ -306,7 +307,7 @@ def test_the_routes_can_be_put_where_the_application_wants_them() -> None:
     """Mounted below another path, with the middleware in the application's own list."""
 
     async def scene() -> None:
-        shim = StepUpStarlette(None, async_gate(), user_of=user_of)
+        shim = StepUpStarlette(None, async_gate(may_start=lambda action, context: True), user_of=user_of)
         inner = Starlette()
         shim.init_app(inner)
         browser = Browser(Starlette(routes=[Mount("/app", inner)]))
@@ -329,6 +330,8 @@ def test_mistakes_are_seen_when_the_application_starts() -> None:
     for hooks in both:
         with pytest.raises(ConfigurationError, match="Exactly one"):
             StepUpStarlette(Starlette(), async_gate(), **hooks)
+    with pytest.raises(ConfigurationError, match="FastAPI"):
+        StepUpStarlette(FastAPI(), async_gate(), user_of=user_of)
     with pytest.raises(UnknownAction):
         shim.guard("org.destroy")
     with pytest.raises(ConfigurationError, match="without a name"):

@@ -270,3 +270,34 @@ def test_a_group_over_several_levels() -> None:
 def test_nothing_is_found_in_a_plain_configuration() -> None:
     """The default table and actions at the levels they belong to raise nothing."""
     assert findings([Action(f"report.{risk.name.lower()}", "Report", risk=risk) for risk in Risk]) == ()
+
+
+# -- keys that verify nobody --------------------------------------------------------
+
+
+@pytest.mark.requirement("A-W9")
+@pytest.mark.parametrize(
+    ("policy", "found"),
+    [
+        (Policy(methods=STRONGEST), True),
+        (Policy(methods=ANY), True),
+        (Policy(methods="passkey"), True),
+        (Policy(methods=any_of("passkey", "totp")), True),
+        (Policy(methods=any_of("totp", all_of("passkey", method("passkey", max_age=60)))), True),
+        (Policy(methods="totp"), False),
+        (Policy(methods=all_of("passkey", "password")), False),
+        (Policy(methods=STRONGEST, min_strength=50), False),
+        (Policy(methods=STRONGEST, min_strength=49), True),
+    ],
+)
+def test_a_passkey_that_verified_nobody_at_level_4(policy: Policy, found: bool) -> None:
+    """Advice where it alone opens the action, and the gate takes such keys; nowhere below level 4."""
+    for risk, unverified, expected in (
+        (Risk.CRITICAL, {"passkey"}, found),
+        (Risk.CRITICAL, set[str](), False),
+        (Risk.HIGH, {"passkey"}, False),
+    ):
+        registry = Registry([Action("org.delete", "X", risk=risk, policy=policy)], methods=METHODS, assessed=False)
+        told = [one for one in lint(registry, METHODS, unverified) if one.code == "passkey_unverified"]
+        assert [one.action for one in told] == (["org.delete"] if expected else [])
+        assert all(one.severity == "warning" and "required" in one.remedy for one in told)

@@ -163,6 +163,13 @@ def test_the_other_deeds(demo: tuple[int, dict[str, Any]]) -> None:
     assert visitor.json("POST", "/notes")[0] == 401
 
 
+def test_another_name_for_this_machine_leads_nowhere(demo: tuple[int, dict[str, Any]]) -> None:
+    """A page whose name was made to lead here reads neither the outbox nor anything else."""
+    visitor = Visitor(*demo)
+    for path in ("/demo/outbox", "/", "/stepup/openapi.json"):
+        assert visitor.call("GET", path, host="rebind.evil.example")[0] == 400
+
+
 def test_the_command_says_what_it_takes() -> None:
     """Help names the options."""
     done = subprocess.run(

@@ -161,6 +161,8 @@ def main(given: Sequence[str] | None = None) -> int:
     except NotThereYet as error:
         print(error, file=sys.stderr)
         return 2
+    finally:
+        logging.disable(logging.NOTSET)  # tests run this in their own process
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from passkey_values import ORIGIN, enrolled, passkeys
 from verifier_values import CHEAP, bench_for
 
 from stepup.challenge import Challenge, FactorRef
@@ -19,6 +20,7 @@ from stepup.keys import Vault
 from stepup.mailers import AsyncOutbox, Outbox
 from stepup.ports import REJECTED, AsyncVerifier, Begun, Ceremony, Checked, Prompt, State, Stored, Verdict
 from stepup.requirement import Strength
+from stepup.testing import SoftPasskey
 from stepup.testing.bench import ACTOR, NOW, VAULT, Bench, ceremony
 from stepup.testing.scripted import ScriptedVerifier
 from stepup.testing.verifier import VerifierContract
@@ -112,6 +114,30 @@ class TestRecoveryCode(VerifierContract):
 
     def right_response(self, begun: Begun, ceremony: Ceremony) -> object:
         return self.codes[7]
+
+
+class TestPasskey(VerifierContract):
+    @pytest.fixture
+    def verifier(self) -> object:
+        made = passkeys()
+        self.device = SoftPasskey(ORIGIN)
+        self.records = [enrolled(made, self.device).factor, enrolled(made, SoftPasskey(ORIGIN), "passkey_2").factor]
+        return made
+
+    def stored(self) -> Sequence[StoredFactor]:
+        return self.records
+
+    def right_response(self, begun: Begun, ceremony: Ceremony) -> object:
+        return self.device.get(begun.prompt.options)
+
+
+class TestCountingPasskey(TestPasskey):
+    @pytest.fixture
+    def verifier(self) -> object:
+        made = passkeys(user_verification="preferred", counter="refuse")
+        self.device = SoftPasskey(ORIGIN, algorithm="EdDSA", synced=False, count=7)
+        self.records = [enrolled(made, self.device).factor]
+        return made
 
 
 class TestScripted(VerifierContract):

@@ -105,7 +105,7 @@ def test_an_htmx_header_stays_short() -> None:
 @both_faces
 def test_details_take_the_place_of_action_resource_and_params(face: str) -> None:
     """Preflight answers the same, offer aside, whichever way the call is named."""
-    site = Site(face)
+    site = open_to_all(face)
     by_call = site.call("POST", "/preflight", {"action": "org.delete", "resource": ORG, "params": PARAMS}).json
     by_details = site.call("POST", "/preflight", {"authorization_details": [DETAIL]}).json
 
@@ -198,17 +198,13 @@ def test_a_call_is_named_in_one_way(path: str, more: dict[str, Any]) -> None:
 
 
 def offered(site: Site, params: Any = PARAMS) -> str:
-    return str(site.call("POST", "/preflight", {**_named(params), "action": "org.delete"}).json["offer"])
-
-
-def _named(params: Any) -> dict[str, Any]:
-    return {"resource": ORG} if params is None else {"resource": ORG, "params": params}
+    return str(site.offer("org.delete", params))
 
 
 @both_faces
 def test_an_offer_with_its_own_details_opens_the_challenge(face: str) -> None:
     """What the blocked call's answer carried can be sent back as it was."""
-    site = Site(face)
+    site = open_to_all(face)
     asked = site.call("POST", "/preflight", {"action": "org.delete", "resource": ORG, "params": PARAMS}).json
     body = {name: asked[name] for name in ("offer", "authorization_details")}
 

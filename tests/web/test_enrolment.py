@@ -170,6 +170,11 @@ def test_the_picture_is_the_qr_code_of_the_address() -> None:
     assert dark == {(x, y) for y, row in enumerate(matrix) for x, module in enumerate(row) if module}
 
 
+def test_an_address_too_long_for_a_picture_has_none() -> None:
+    """The secret is told all the same."""
+    assert picture("otpauth://totp/" + "x" * 4000) is None
+
+
 def test_without_the_extra_there_is_no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     """The secret and its address are enough."""
     monkeypatch.setitem(sys.modules, "segno", None)

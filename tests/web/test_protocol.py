@@ -31,7 +31,7 @@ DOCUMENT = {
 @both_faces
 def test_from_a_blocked_call_to_a_token(face: str) -> None:
     """Preflight says what is needed, the offer opens a challenge, the answer mints a token that opens the call."""
-    site = Site(face)
+    site = Site(face, options={"may_start": lambda action, who: True})
 
     asked = site.call("POST", "/preflight", {"action": "org.delete", "resource": ORG}).json
     started = site.call("POST", "/challenges", {"offer": asked["offer"], "reason": "we are closing"})
@@ -160,6 +160,16 @@ def test_a_client_starts_without_an_offer_only_where_it_may(allow: Any, status: 
     site = Site(options={"may_start": hook})
 
     assert site.call("POST", "/challenges", {"action": "org.delete", "resource": ORG}).status == status
+
+
+@both_faces
+def test_without_leave_a_client_words_no_challenge(face: str) -> None:
+    """Preflight says what would be needed, and hands out the offer only where a client may start by name."""
+    for allowed, told in ((False, False), (True, True)):
+        site = Site(face, options={"may_start": lambda action, who, allowed=allowed: allowed})
+        asked = site.call("POST", "/preflight", {"action": "org.delete", "resource": ORG, "params": {"note": "x"}}).json
+        assert asked["code"] == "verification_required"
+        assert (asked["offer"] is not None) is told
 
 
 def test_a_hook_that_fails_has_not_said_yes(caplog: pytest.LogCaptureFixture) -> None:

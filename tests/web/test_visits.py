@@ -15,7 +15,7 @@ from stepup.stores.memory import MemoryStore
 from stepup.testing import FrozenClock, ScriptedVerifier
 from stepup.testing.clock import START
 from stepup.token import TokenWriter
-from stepup.web import WebRequest
+from stepup.web import WebRequest, WebResponse
 from stepup.web.addresses import client_ip, network_of, proxy_networks
 from stepup.web.cookies import DEVICE_TYPE, Devices, cookie_names, device_label, read_cookies
 from stepup.web.people import actor_of
@@ -96,6 +96,8 @@ def test_a_request_of_another_site_is_nobodys_to_guard() -> None:
         assert refused.value.code == "bad_request"
     assert site.visit(a_request("GET", **evil), OLIVIA).known.actor == OLIVIA
     assert site.visit(a_request(authorization="Bearer x", **evil), OLIVIA).known.actor == OLIVIA
+    with pytest.raises(Denied):
+        _ = site.visit(a_request(authorization="Bearer x", cookie="app=1", **evil), OLIVIA).known
     trusting = a_site(trusted=["https://evil.example"])
     assert trusting.visit(a_request(**evil), OLIVIA).known.actor == OLIVIA
 
@@ -149,6 +151,44 @@ def test_signing_out_takes_the_cookies_away() -> None:
     assert sorted(cookie.partition("=")[0] for cookie in gone) == ["__Host-stepup", "__Host-stepup-grant"]
     assert all("Max-Age=0" in cookie for cookie in gone)
     assert visit.context is None
+
+
+def test_who_leaves_is_known_from_the_cookie_too() -> None:
+    """An application that has forgotten its session before it signs out here still ends what was opened in it."""
+    site = a_site()
+    visit = site.visit(a_request(), OLIVIA)
+    assert visit.leaving is visit.context
+    assert visit.context is not None
+    forgotten = site.visit(a_request(cookie=header(cookies_of(visit))), None)
+
+    assert forgotten.context is None
+    assert forgotten.leaving is not None
+    assert (forgotten.leaving.actor.id, forgotten.leaving.session) == (OLIVIA.id, visit.context.session)
+    for cookie in ("", "__Host-stepup=junk", "__Host-stepup=" + a_site(cookie="x").protocol.prefix):
+        assert site.visit(a_request(cookie=cookie), None).leaving is None
+    assert site.visit(a_request(authorization="Bearer x"), None).leaving is None
+
+
+@pytest.mark.requirement("Z-08")
+def test_requests_and_responses_show_no_secret() -> None:
+    """Neither the address with its query, nor headers, nor bodies stand in a repr."""
+    canary = "c4n4ry"
+    shown = [
+        repr(WebRequest("POST", f"/x?t={canary}", {"cookie": canary}, {"t": canary}, canary.encode(), token=canary)),
+        repr(WebResponse(200, (("set-cookie", canary),), canary.encode())),
+    ]
+
+    assert canary not in "".join(shown)
+
+
+@pytest.mark.requirement("B-04")
+def test_no_other_name_is_taken_for_ours() -> None:
+    """A cookie whose name begins with what Python calls white space is another cookie; another host could set it."""
+    ours = read_cookies("__Host-stepup=a; \xa0__Host-stepup=b; \x85__Host-stepup-device=c; \t__Host-x=d")
+
+    assert ours["__Host-stepup"] == "a"
+    assert "__Host-stepup-device" not in ours
+    assert ours["__Host-x"] == "d"
 
 
 def test_a_bearer_token_is_a_session_of_its_own() -> None:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from stepup import Action, Actor, AsyncStepUp, Context, Policy, Session, StepUp, all_of
+from stepup import Action, Actor, AsyncStepUp, Context, Policy, Resource, Session, StepUp, all_of
 from stepup._bridge import run_sync
+from stepup._engine import authorize
 from stepup._engine.core import Core
 from stepup.mailers import Outbox
 from stepup.stores.memory import AsyncMemoryStore, MemoryStore
@@ -90,7 +91,13 @@ class Site:
 
     def blocked(self, action: str = "org.delete") -> str:
         """The offer of a blocked call."""
-        return str(self.call("POST", "/preflight", {"action": action, "resource": ORG}).json["offer"])
+        return self.offer(action)
+
+    def offer(self, action: str, params: Any = None) -> str:
+        """What the application's own answer to a blocked call holds."""
+        assert self.who is not None
+        asked = authorize.check(self.core, action, self.who, Resource(**ORG), params, None)
+        return str((run_sync(asked) if self.face == "sync" else asyncio.run(asked)).offer)
 
     def started(self, action: str = "org.delete") -> str:
         """The id of a challenge that was opened."""

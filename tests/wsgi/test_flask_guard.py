@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable
 from typing import Any
@@ -276,6 +277,16 @@ def test_a_guard_above_its_route_is_found() -> None:
 
     with pytest.raises(ConfigurationError, match="above its route"):
         world.shim.guard("org.delete", resource=organization)(wrong)
+
+
+def test_a_guard_above_its_route_is_found_behind_other_decorators() -> None:
+    """Whatever stands between the guard and the route."""
+    world = World()
+    between = functools.wraps(view)(lambda org_id: view(org_id))
+    world.app.post("/wrong/<org_id>")(view)
+
+    with pytest.raises(ConfigurationError, match="above its route"):
+        world.shim.guard("org.delete", resource=organization)(between)
 
 
 def test_a_guard_above_the_route_of_a_blueprint_is_found_at_the_first_request(

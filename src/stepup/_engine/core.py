@@ -169,6 +169,12 @@ class Core:
         untold = factor.method == RECOVERY_CODE and (actor.email is None or self.send is None)
         return replace(factor, usable=False) if untold else factor
 
+    @property
+    def unverified(self) -> frozenset[str]:
+        """Methods whose proof may do without verifying the person."""
+        asked = {name: getattr(verifier, "user_verification", "required") for name, verifier in self.verifiers.items()}
+        return frozenset(name for name, one in asked.items() if one != "required")
+
     # -- the store --------------------------------------------------------------
 
     async def load(self, where: str, keys: Sequence[Key], through: Joined | None = None) -> Snapshot:

@@ -1,7 +1,7 @@
 """Enrolment: adding, listing, changing and removing factors, each a protected action itself.
 
 Adding is two calls for what can be got wrong (an authenticator code confirms the secret) and one for what
-cannot (recovery codes). The step-up for it is required by ``authorize.require`` like any other.
+cannot (recovery codes). ``enrolment.py`` has what all of it has in common, ``passkeys.py`` the passkeys.
 """
 
 from __future__ import annotations
@@ -11,17 +11,15 @@ from datetime import datetime
 from secrets import token_hex
 from typing import Final, Protocol, cast, runtime_checkable
 
-from stepup import event as audit
 from stepup.binding import session_hash
-from stepup.ceremony import Ceremony, Checked, Verdict
+from stepup.ceremony import REJECTED, Ceremony, Checked, Verdict
 from stepup.challenge import FactorRef
-from stepup.changes import ACTOR_EPOCH, ROSTER, THROTTLE, Changes, Snapshot, factor_key, session_epoch
+from stepup.changes import ACTOR_EPOCH, ROSTER, THROTTLE, Changes, Snapshot, factor_key
 from stepup.context import (
     RECOVERY_CODE,
     Actor,
     Context,
     Resource,
-    clean_text,
     require_actor,
     require_context,
     require_text,
@@ -30,19 +28,19 @@ from stepup.context import (
 from stepup.decide import enrol as pure
 from stepup.decide.attempt import Rejected
 from stepup.decide.standing import roster_of
-from stepup.decision import Authorization, Decision, Outcome, Reason
+from stepup.decision import Authorization
 from stepup.errors import Code, ConfigurationError, Denied, InvalidInput
-from stepup.event import EventType
-from stepup.factor import PENDING_TTL, Factor, StoredFactor
+from stepup.factor import Factor, FactorSet, StoredFactor
 from stepup.keys import Vault
 from stepup.notices import factor_added, factor_changed, factor_removed
 
 from .authorize import require
 from .core import Core, ids, logger
+from .enrolment import Confirmed, actor_epoch, clean_label, confirm, permitted, refusal, wait
+from .enrolment import every as every
 
 TOTP: Final = "totp"
 PROOF_WINDOW: Final = 300
-MAX_LABEL: Final = 64
 SHORTEST_PERIOD: Final = 15
 
 
@@ -65,75 +63,33 @@ class Makes(Protocol):
         ...
 
 
-async def every(core: Core, context: Context) -> tuple[Factor, ...]:
-    """Everything the person has enrolled; see ``Factors.list``."""
-    require_context(context)
-    snapshot = await core.load(core.partition(context.actor), (ROSTER,))
-    return (await core.factors(context.actor, roster_of(snapshot), core.now())).every
-
-
 async def enrol_totp(core: Core, context: Context, label: str, token: object) -> TOTPEnrolment:
     """Make a secret that waits for its first code; see ``Factors.enrol_totp``."""
-    if not isinstance(label, str):  # pyright: ignore[reportUnnecessaryIsInstance] -- it may come from outside
-        raise InvalidInput("label", f"must be a string, not {type(label).__name__}")
-    enrolling = await _permitted(core, context, TOTP, clean_text(label, limit=MAX_LABEL), token)
+    maker = _maker(core, TOTP)
+    enrolling = await permitted(core, context, TOTP, clean_label(label), token)
     made, secret, uri = cast(
-        "tuple[StoredFactor, str, str]", _maker(core, TOTP).new(f"totp_{token_hex(8)}", core.vault, context.actor)
+        "tuple[StoredFactor, str, str]", maker.new(f"totp_{token_hex(8)}", core.vault, context.actor)
     )
-    now = core.now()
-
-    def decide(snapshot: Snapshot) -> tuple[Changes | None, bool]:
-        changes = pure.start_enrolment(enrolling, made, snapshot, now, ids())
-        return changes, changes is not None
-
-    kept = await core.commit(
-        core.partition(context.actor), (ROSTER, ACTOR_EPOCH, session_epoch(enrolling.session), factor_key(TOTP)), decide
-    )
-    if not kept:
-        raise Denied(_refusal(pure.ADD, Code.RATE_LIMITED, "too_many_factors"))
-    return TOTPEnrolment(made.id, secret, uri, now + PENDING_TTL)
+    return TOTPEnrolment(made.id, secret, uri, await wait(core, enrolling, made))
 
 
 async def confirm_totp(core: Core, context: Context, factor_id: str, code: object) -> Factor | Rejected:
     """Make the secret count once its first code is right; see ``Factors.confirm_totp``."""
-    where, session, now = core.partition(require_context(context).actor), session_hash(core.ring, context), core.now()
-    keys = (ROSTER, ACTOR_EPOCH, session_epoch(session), THROTTLE, factor_key(TOTP))
 
-    def count(snapshot: Snapshot) -> tuple[Changes | None, StoredFactor | None]:
-        found = pure.pending_factor(factor_id, TOTP, session, snapshot, now)
-        return (None, None) if found is None else (pure.count_confirmation(found, snapshot, now), found)
+    async def judge(found: StoredFactor, _: FactorSet, now: datetime) -> Confirmed | Checked:
+        checked = await _checked(core, context, found, code, now)
+        return REJECTED if checked is None or checked.advance is None else Confirmed(checked.advance)
 
-    found = await core.commit(where, keys, count)
-    if found is None or found.pending is None:
-        await _attempt(core, context, now, "enrolment_not_found")
-        return Rejected(Code.CHALLENGE_NOT_FOUND)
-    checked = await _checked(core, context, found, code, now)
-    if checked is None or checked.advance is None:
-        await _attempt(core, context, now, "wrong")
-        return Rejected(Code.VERIFICATION_FAILED, pure.CONFIRM_TRIES - found.pending.tries - 1)
-    made = checked.advance
-    enrolling = pure.Enrolling(context, session, found.pending.proved, found.pending.label)
-
-    def decide(snapshot: Snapshot) -> tuple[Changes | None, Factor | None]:
-        if pure.pending_factor(factor_id, TOTP, session, snapshot, now, counted=True) is None:
-            return None, None
-        return pure.enrol(enrolling, made, Factor(factor_id, TOTP), core.methods, snapshot, now, ids())
-
-    listed = await core.commit(where, keys, decide)
-    if listed is None:
-        await _attempt(core, context, now, "enrolment_not_found")
-        return Rejected(Code.CHALLENGE_NOT_FOUND)
-    await core.tell(context, factor_added(context, listed, now))
-    return listed
+    return await confirm(core, context, TOTP, factor_id, judge)
 
 
 async def new_recovery_codes(core: Core, context: Context, token: object) -> tuple[str, ...]:
     """Replace the person's recovery codes; see ``Factors.new_recovery_codes``."""
     target = pure.stands_for(await every(core, context), core.methods)
     if target is None:
-        raise Denied(_refusal(pure.ADD, Code.NO_USABLE_METHOD, "no_factor_to_stand_for", core.enrol_url))
+        raise Denied(refusal(pure.ADD, Code.NO_USABLE_METHOD, "no_factor_to_stand_for", core.enrol_url))
     maker = _maker(core, RECOVERY_CODE)
-    enrolling = await _permitted(core, context, RECOVERY_CODE, "", token)
+    enrolling = await permitted(core, context, RECOVERY_CODE, "", token)
     made, codes = cast(
         "tuple[StoredFactor, tuple[str, ...]]", maker.new(f"recovery_{token_hex(8)}", core.vault, context.actor)
     )
@@ -147,7 +103,7 @@ async def new_recovery_codes(core: Core, context: Context, token: object) -> tup
 
     kept = await core.commit(core.partition(context.actor), keys, decide)
     if kept is None:
-        raise Denied(_refusal(pure.ADD, Code.GRANT_INVALID, "revoked"))
+        raise Denied(refusal(pure.ADD, Code.GRANT_INVALID, "revoked"))
     await core.tell(context, factor_added(context, kept, now))
     return codes
 
@@ -159,7 +115,7 @@ async def remove(core: Core, context: Context, factor_id: str, token: object) ->
         return False
     if roster_of(await core.load(where, (ROSTER,))).get(factor_id) is None:
         return False
-    epoch = await _epoch(core, context)
+    epoch = await actor_epoch(core, context)
     await require(core, pure.REMOVE, context, Resource("factor", factor_id), None, token, None)
     now = core.now()
     found = await every(core, context)
@@ -177,6 +133,19 @@ async def remove(core: Core, context: Context, factor_id: str, token: object) ->
     if gone:
         await core.tell(context, factor_removed(context, now))
     return gone
+
+
+async def rename(core: Core, context: Context, factor_id: str, label: str) -> bool:
+    """Give a stored factor another label; see ``Factors.rename``."""
+    where, now, called = core.partition(require_context(context).actor), core.now(), clean_label(label)
+
+    def decide(snapshot: Snapshot) -> tuple[Changes | None, bool]:
+        factor = roster_of(snapshot).get(factor_id)
+        if factor is None or factor.label == called:
+            return None, factor is not None
+        return pure.rename(context, factor, called, snapshot, now, ids()), True
+
+    return await core.commit(where, (ROSTER,), decide)
 
 
 async def changed(core: Core, context: Context, method: str, authorization: Authorization) -> None:
@@ -217,26 +186,6 @@ async def report_totp_step(core: Core, actor: Actor, step: int, factor_id: str |
     return await core.commit(where, (factor_key(TOTP),), decide)
 
 
-async def _permitted(core: Core, context: Context, method: str, label: str, token: object) -> pure.Enrolling:
-    """Require the step-up that adding a factor needs, or the fresh session that the very first one needs."""
-    now, session = core.now(), session_hash(core.ring, require_context(context))
-    epoch = await _epoch(core, context)
-    first = pure.may_add_first(context, await every(core, context), now)
-    if first is True:
-        return pure.Enrolling(
-            context, session, pure.session_strength(context, core.methods, now), label, first=True, epoch=epoch
-        )
-    if first is False:
-        raise Denied(_refusal(pure.ADD, Code.LOGIN_REQUIRED, "first_factor_needs_fresh_session", login=core.login_url))
-    granted = await require(core, pure.ADD, context, pure.factors_of(context), {"method": method}, token, None)
-    return pure.Enrolling(context, session, granted.strength, label, epoch=epoch)
-
-
-async def _epoch(core: Core, context: Context) -> int:
-    """The actor's epoch before anything is required: what is permitted under it ends with it."""
-    return (await core.load(core.partition(context.actor), (ACTOR_EPOCH,))).version(ACTOR_EPOCH)
-
-
 async def _checked(core: Core, context: Context, found: StoredFactor, code: object, now: datetime) -> Checked | None:
     """What the verifier says of the first code; None for anything but an acceptance of this factor."""
     enrolling = pure.Enrolling(context, session_hash(core.ring, context), 0)
@@ -262,11 +211,6 @@ async def _owned(core: Core, context: Context, method: str) -> tuple[Factor, ...
     return found or ()
 
 
-async def _attempt(core: Core, context: Context, now: datetime, reason: str) -> None:
-    made = audit.event(ids().event, now, EventType.ATTEMPT, "refused", context, reason=reason, method=TOTP)
-    await core.record(core.partition(context.actor), Changes(now, events=(made,)))
-
-
 def _maker(core: Core, method: str) -> Makes:
     verifier = core.verifiers.get(method)
     if not isinstance(verifier, Makes):
@@ -274,7 +218,3 @@ def _maker(core: Core, method: str) -> Makes:
             f"This gate keeps no factors of {method!r}.", remedy="Add its verifier, without a hook."
         )
     return verifier
-
-
-def _refusal(action: str, code: Code, reason: str, enrol: str | None = None, *, login: str | None = None) -> Decision:
-    return Decision(Outcome.DENIED, code, action, 3, (Reason(reason),), enrol_url=enrol, login_url=login)

@@ -10,12 +10,13 @@ the preparation the answer was checked against, the epochs, the fence, the facto
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, cast
 
 from stepup.binding import Binding
-from stepup.ceremony import Checked, Verdict
+from stepup.ceremony import MAX_EVIDENCE, MAX_SIGNALS, Checked, Verdict
 from stepup.challenge import Challenge, FactorRef, State, prove, reject, reserve
 from stepup.changes import (
     ACTOR_EPOCH,
@@ -36,8 +37,9 @@ from stepup.changes import (
     shelf_key,
 )
 from stepup.context import RECOVERY_CODE, Proof
+from stepup.decision import Detail
 from stepup.errors import Code
-from stepup.event import EventType
+from stepup.event import EVIDENCE, Event, EventType
 from stepup.factor import FactorSet, Roster, StoredFactor
 from stepup.grant import Claim, Grant, Shelf, Spend, mint, moved, shelved
 from stepup.requirement import met
@@ -180,7 +182,35 @@ def _sound(one: Answering, checked: Checked, now: datetime) -> bool:
         isinstance(advance, StoredFactor) and advance.method == one.method and advance.id == proof.factor_id  # pyright: ignore[reportUnnecessaryIsInstance] -- as above
     ):
         return False
+    if not _evident(checked.evidence):
+        return False
     return checked.material is None or isinstance(checked.material, bytes)  # pyright: ignore[reportUnnecessaryIsInstance] -- as above
+
+
+def _evident(evidence: object) -> bool:
+    """Whether evidence is names and texts, and no more of them than are kept."""
+    if not isinstance(evidence, Mapping):
+        return evidence is None
+    texts = [one for pair in cast("Mapping[object, object]", evidence).items() for one in pair]
+    plain = all(isinstance(one, str) and one.isascii() for one in texts)
+    return plain and sum(len(cast("str", one)) for one in texts) <= MAX_EVIDENCE
+
+
+def signals_of(checked: Checked) -> Mapping[str, Detail]:
+    """What the verifier tells the audit of an answer, right or wrong; nothing where it is not a few short words."""
+    signals = cast("object", checked.signals)
+    if not isinstance(signals, tuple) or not 0 < len(cast("tuple[object, ...]", signals)) <= MAX_SIGNALS:
+        return {}
+    words = [one for one in cast("tuple[object, ...]", signals) if isinstance(one, str) and one.isascii()]
+    return {"signals": " ".join(word[:32] for word in words)} if words else {}
+
+
+def _evidenced(event: Event, challenge: Challenge, checked: Checked) -> Event:
+    """*event* with the evidence of the acceptance, and the binding it is evidence for."""
+    if checked.evidence is None:
+        return event
+    kept = {"binding": challenge.binding.as_data(), **checked.evidence}
+    return replace(event, snapshot={**(event.snapshot or {}), EVIDENCE: kept})
 
 
 def _typed(proof: Proof) -> bool:
@@ -218,7 +248,7 @@ def conclude(
         return refused_attempt(request, challenge.id, one.method, refusal, now, ids)
     reason = findings.reason or _overtaken(one, snapshot, findings)
     if reason:
-        return _reject(one, request, snapshot, reason, now, ids)
+        return _reject(one, request, snapshot, reason, now, ids, signals_of(findings.checked))
     done = completes(one, request, findings.checked, now)
     if done and findings.rotation_due:
         return _reject(one, request, snapshot, "overtaken", now, ids)
@@ -233,8 +263,16 @@ def conclude(
     assert partly is not None  # check_standing found it open
     left = remaining(partly, request, now)
     event = request.event(
-        ids.event, now, EventType.ATTEMPT, "open", reason="more_needed", method=one.method, challenge_id=challenge.id
+        ids.event,
+        now,
+        EventType.ATTEMPT,
+        "open",
+        reason="more_needed",
+        method=one.method,
+        challenge_id=challenge.id,
+        detail=signals_of(findings.checked),
     )
+    event = _evidenced(event, challenge, findings.checked)
     puts = (_challenge_put(snapshot, partly), snapshot.put(THROTTLE, throttle), *used_puts)
     checks = (*used_checks, *standing_checks(challenge, request))
     return Changes(now, puts, checks, (event,)), MoreNeeded(left, partly)
@@ -258,7 +296,13 @@ def _changed(ref: FactorRef, roster: Roster) -> bool:
 
 
 def _reject(
-    one: Answering, request: Request, snapshot: Snapshot, reason: str, now: datetime, ids: Ids
+    one: Answering,
+    request: Request,
+    snapshot: Snapshot,
+    reason: str,
+    now: datetime,
+    ids: Ids,
+    detail: Mapping[str, Detail] | None = None,
 ) -> tuple[Changes, Rejected]:
     ended = reject(one.challenge)
     assert ended is not None  # check_standing found it open
@@ -267,7 +311,14 @@ def _reject(
         throttle = snapshot.get(THROTTLE, Throttle) or Throttle()
         puts = (_challenge_put(snapshot, ended), snapshot.put(THROTTLE, closing(throttle, ended.id)))
     event = request.event(
-        ids.event, now, EventType.ATTEMPT, "refused", reason=reason, method=one.method, challenge_id=ended.id
+        ids.event,
+        now,
+        EventType.ATTEMPT,
+        "refused",
+        reason=reason,
+        method=one.method,
+        challenge_id=ended.id,
+        detail=detail,
     )
     return Changes(now, puts, events=(event,)), Rejected(Code.VERIFICATION_FAILED, ended.attempts_left)
 
@@ -318,8 +369,9 @@ def _mint(
         method=one.method,
         challenge_id=challenge.id,
         grant_id=grant.id,
-        detail={"amr": " ".join(grant.amr), "rotated": findings.rotated is not None},
+        detail={"amr": " ".join(grant.amr), "rotated": findings.rotated is not None, **signals_of(findings.checked)},
     )
+    event = _evidenced(event, challenge, findings.checked)
     puts = (
         _challenge_put(snapshot, done),
         snapshot.put(THROTTLE, closing(throttle, challenge.id)),

@@ -150,8 +150,12 @@ def enrol(
     snapshot: Snapshot,
     now: datetime,
     ids: Ids,
+    public: Mapping[str, str] | None = None,
 ) -> tuple[Changes, Factor]:
-    """Make a factor count: at once, or after quarantine where it was added under a weaker proof than itself."""
+    """Make a factor count: at once, or after quarantine where it was added under a weaker proof than itself.
+
+    *public* is what the event keeps of it besides.
+    """
     strength = strength_of(listed, methods)
     until = quarantine_until(strength, one.proved, now)
     if listed.quarantined_until is not None and (until is None or until < listed.quarantined_until):
@@ -173,7 +177,7 @@ def enrol(
         "ok",
         one.context,
         method=made.method,
-        detail={"factor": made.id, "quarantined_until": until.isoformat() if until else None},
+        detail={**(public or {}), "factor": made.id, "quarantined_until": until.isoformat() if until else None},
     )
     return Changes(now, puts, events=(made_event,)), listed
 
@@ -215,6 +219,21 @@ def remove(
         detail={"factor": factor.id, "also_removed": len(gone) - 1},
     )
     return Changes(now, tuple(puts), events=(made,))
+
+
+def rename(context: Context, factor: Factor, label: str, snapshot: Snapshot, now: datetime, ids: Ids) -> Changes:
+    """Give a stored factor another label. What it proves is the same, so nothing that was opened ends."""
+    roster = (snapshot.get(ROSTER, Roster) or Roster()).labelling(factor.id, label)
+    made = event(
+        ids.event,
+        now,
+        EventType.FACTOR_CHANGED,
+        "ok",
+        context,
+        method=factor.method,
+        detail={"factor": factor.id, "renamed": True},
+    )
+    return Changes(now, (snapshot.put(ROSTER, roster),), events=(made,))
 
 
 def acknowledge(

@@ -14,6 +14,7 @@ from typing import cast
 from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -54,6 +55,8 @@ def make_app(gate: StepUp, person: Person, mails: Mails) -> Starlette:
         ]
     )
     made.step_up.init_app(app)
+    # Loopback alone does not keep a page out whose name was made to lead here (DNS rebinding).
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=["localhost", "127.0.0.1"])
     return app
 
 

@@ -7,9 +7,9 @@ when the shim is given the application and once more before its first request: t
 neighbour            what is done
 ==================== ================================================================================================
 ``CSRFProtect``      the protocol's blueprint is exempt: it refuses other sites' calls itself, and calls are JSON
-``user_logged_in``   a sign-in, if the session is fresh; what a remembered cookie opens is none
+``user_logged_in``   a sign-in, if the session is fresh; a remembered cookie alone is none
 ``confirm_login``    a sign-in
-``user_logged_out``  what was opened in the session is revoked, and stepup's session ends
+``user_logged_out``  what was opened in the session is revoked, and stepup's cookies go
 ``authn_via``        of Flask-Security: what the sign-in proved, as far as that is certain
 ==================== ================================================================================================
 """

@@ -216,13 +216,13 @@ class StepUpFlask:
         self._visits.of(actor).signed_in(actor, methods)
 
     def signed_out(self) -> None:
-        """Somebody signs out: what was opened in the session is revoked. Call it while they are still signed in.
+        """Somebody signs out: what was opened in the session is revoked. Who it is, the cookie says too.
 
         Raises:
             StoreUnavailable: if the outcome is not known.
         """
         visit = self._visit()
-        context = visit.context
+        context = visit.leaving
         visit.signed_out()
         if context is not None and context.session is not None:
             self.gate.revoke(context, session=True)

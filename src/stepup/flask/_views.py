@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import ParamSpec, TypeVar, cast
 
 from flask import Flask
@@ -36,13 +36,22 @@ def require_below_route(app: Flask, guarded: Collection[View]) -> None:
     Raises:
         ConfigurationError: naming the view.
     """
-    known = {id(view) for view in guarded}
+    known = {id(one) for view in guarded for one in _layers(view)}
     for view in app.view_functions.values():
         if id(view) in known:
             raise ConfigurationError(
                 f"guard() on {_name(view)} stands above its route, which was made without it.",
                 remedy="Put @app.route(...) first and @flask_gate.guard(...) below it.",
             )
+
+
+def _layers(view: View) -> Iterator[View]:
+    """A view and what it wraps: between the guard and the route there may be other decorators."""
+    seen: set[int] = set()
+    while callable(view) and id(view) not in seen:
+        seen.add(id(view))
+        yield view
+        view = getattr(view, "__wrapped__", view)
 
 
 def with_names(view: Callable[P, R], *parts: object) -> Callable[P, R]:

@@ -81,7 +81,13 @@ class StepUpStarlette:
             self.init_app(app)
 
     def init_app(self, app: Starlette) -> None:
-        """Add the protocol's routes, the cookies and the answers to blocked calls to *app*."""
+        """Add the protocol's routes, the cookies and the answers to blocked calls to *app*.
+
+        Raises:
+            ConfigurationError: for an application of FastAPI, whose decorators would register what a guard stands on.
+        """
+        if type(app).__module__.partition(".")[0] == "fastapi":
+            raise ConfigurationError("StepUpStarlette was given a FastAPI.", remedy="Use stepup.fastapi.StepUpFastAPI.")
         app.router.routes[:0] = self.routes
         self._shim.install(app)
 
@@ -156,10 +162,11 @@ class StepUpStarlette:
 
     async def signed_in(self, connection: HTTPConnection, user: object, *methods: str) -> None:
         """Tell that *user* has just signed in; see ``Gate.signed_in``."""
-        await Gate(self._shim.engine, self._shim.anybody(connection)).signed_in(user, *methods)
+        visit = self._shim.visit_of(connection) or self._shim.visited(connection, None)
+        await Gate(self._shim.engine, visit).signed_in(user, *methods)
 
     async def signed_out(self, connection: HTTPConnection) -> None:
-        """Tell that the person signs out. Call it while the application still knows who it is."""
+        """Tell that the person signs out; see ``Gate.signed_out``."""
         await (await self.gate(connection)).signed_out()
 
     # -- who ----------------------------------------------------------------------------

@@ -106,7 +106,7 @@ class Gate:
         Raises:
             StoreUnavailable: if the outcome is not known; the cookies are taken away all the same.
         """
-        context = self._visit.context
+        context = self._visit.leaving
         self._visit.signed_out()
         if context is not None and context.session is not None:
             revoking = upkeep.revoke_some(self._gate.core, context, None, session=True, everything=False)
@@ -155,7 +155,7 @@ class SyncGate:
 
     def signed_out(self) -> None:
         """Tell that the person signs out; see ``Gate.signed_out``."""
-        context = self._visit.context
+        context = self._visit.leaving
         self._visit.signed_out()
         if context is not None and context.session is not None:
             self._gate.revoke(context, session=True)

@@ -5,6 +5,7 @@
 ``FrozenClock``       time that moves when it is told to
 ``Outbox``            a mailer that keeps what it is given
 ``ScriptedVerifier``  a method whose right answer you choose
+``SoftPasskey``       a passkey without a device: it answers as a browser would
 ``StoreContract``     the contract tests of a store (``AsyncStoreContract``), as pytest classes
 ``VerifierContract``  the contract tests of a verifier
 ``plugin``            pytest fixtures, found by themselves
@@ -18,6 +19,7 @@ from stepup.mailers import Outbox as Outbox
 from .clock import FrozenClock as FrozenClock
 from .grants import grant as grant
 from .grants import grant_async as grant_async
+from .passkey import SoftPasskey as SoftPasskey
 from .scripted import ScriptedVerifier as ScriptedVerifier
 from .store import AsyncStoreContract as AsyncStoreContract
 from .store import StoreContract as StoreContract
@@ -30,6 +32,7 @@ __all__ = [
     "FrozenClock",
     "Outbox",
     "ScriptedVerifier",
+    "SoftPasskey",
     "StoreContract",
     "VerifierContract",
     "check_async_store",

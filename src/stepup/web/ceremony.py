@@ -19,8 +19,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import urlencode
 
 from stepup._engine import begin, look, start, verify
@@ -42,13 +43,14 @@ _MAX_WAIT: Final = timedelta(days=1)
 _CLOSED: Final[Mapping[State, Code]] = {State.EXPIRED: Code.CHALLENGE_EXPIRED, State.CANCELLED: Code.CANCELLED}
 
 
-class Turn(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Turn:
     """One form that came in: its call, the challenge it is about, its fields, and the way back."""
 
     call: Call
     challenge: str
-    fields: Mapping[str, str]
-    back: str
+    fields: Mapping[str, str] = field(repr=False)
+    back: str = "/"
 
     @classmethod
     def of(cls, call: Call) -> Turn:
@@ -91,7 +93,7 @@ async def open_challenge(call: Call) -> WebResponse:
     turn.only("offer", "method", "response")
     offer, method = turn.text("offer", 16_384), turn.text("method", 64)
     challenge = await start.start_offer(call.core, offer, call.context, None)
-    return await _step(turn._replace(challenge=challenge.id), method)
+    return await _step(replace(turn, challenge=challenge.id), method)
 
 
 async def answer(call: Call) -> WebResponse:

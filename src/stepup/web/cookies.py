@@ -57,7 +57,8 @@ def read_cookies(header: str) -> dict[str, str]:
     found: dict[str, str] = {}
     twice: set[str] = set()
     for part in header.split(";"):
-        name, equals, value = part.strip().partition("=")
+        # Space and tab alone: what Python strips besides them would turn another host's cookie into one of ours.
+        name, equals, value = part.strip(" \t").partition("=")
         if equals and name in found:
             twice.add(name)
         elif equals:

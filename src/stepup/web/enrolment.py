@@ -83,7 +83,10 @@ def picture(uri: str) -> dict[str, object] | None:
         import segno
     except ModuleNotFoundError:
         return None
-    rows = segno.make_qr(uri, error="m").matrix
+    try:
+        rows = segno.make_qr(uri, error="m").matrix
+    except segno.DataOverflowError:
+        return None  # an address too long for any picture; the secret is text as well
     runs = [(start, y, end - start) for y, row in enumerate(rows) for start, end in _dark(bytes(row))]
     outline = "".join(f"M{x} {y}h{width}v1h-{width}z" for x, y, width in runs)
     return {"size": len(rows), "path": outline}

@@ -25,11 +25,16 @@ from .wire import Attempt, Naming, StartByOffer, Starting
 
 
 async def preflight(call: Call) -> WebResponse:
-    """Whether a call would pass; nothing is spent and nothing recorded."""
+    """Whether a call would pass; nothing is spent and nothing recorded.
+
+    The offer, with which a challenge can be opened, is told only where the application lets clients open them by name:
+    what a challenge is about is written to the person, so not everybody who holds a session may word it.
+    """
     asked = call.body(Naming).call
     decision = await authorize.check(call.core, asked.action, call.context, asked.resource, asked.params, None)
     blocked = decision.outcome is Outcome.STEP_UP_REQUIRED
-    more = {"retryAt": zulu(decision.retry_at), "offer": decision.offer, MEMBER: described(asked) if blocked else None}
+    offer = decision.offer if blocked and await _may_start(call, asked.action) else None
+    more = {"retryAt": zulu(decision.retry_at), "offer": offer, MEMBER: described(asked) if blocked else None}
     return call.ok(decision.public() | more)
 
 

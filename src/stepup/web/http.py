@@ -46,7 +46,7 @@ class WebRequest:
     """
 
     method: str
-    path: str
+    path: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     query: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     body: bytes = field(default=b"", repr=False)
@@ -85,7 +85,7 @@ class WebResponse:
     """One response: status, headers in order, body."""
 
     status: int
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     body: bytes = field(default=b"", repr=False)
 
     def header(self, name: str) -> str | None:

@@ -3,7 +3,7 @@
 Cookies travel with requests that other sites make (CSRF). What changes state is therefore refused when a browser says
 that it comes from elsewhere: by ``Sec-Fetch-Site``, or by ``Origin``. A call that says neither is no browser's, or an
 old one's, which cannot send JSON across sites without asking; a form could, so a form has to say. Callers with a bearer
-token are not asked: no browser sends one by itself. (ASVS 3.5.1 to 3.5.3; B-01, B-03.)
+token and no cookie are not asked: no browser sends one by itself. (ASVS 3.5.1 to 3.5.3; B-01, B-03.)
 
 Guarded calls of the application are held to it like the protocol's own: what a session has unlocked, another site's
 page must not use. Behind a proxy that the server does not know of, its own origin has the wrong scheme; where the host
@@ -35,7 +35,7 @@ class FromElsewhere(Denied):
 
 def from_elsewhere(request: WebRequest, *, form: bool = False, trusted: Collection[str] = ()) -> bool:
     """Whether a request that changes state must be refused for where it comes from."""
-    if request.method in SAFE or request.bearer:
+    if request.method in SAFE or (request.bearer and "cookie" not in request.headers):
         return False
     origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
     if origin is not None:

@@ -66,6 +66,18 @@ class Sessions:
         except (KeyError, TypeError, ValueError, OverflowError, InvalidInput):
             return None  # signed by us, in the shape of another release
 
+    def whose(self, cookie: object, now: datetime) -> tuple[Actor, Bound] | None:
+        """Who *cookie* was made for, and their session: for ending it, when the application no longer says who it is."""
+        claims = self._tokens.read(cookie)
+        if claims is None:
+            return None
+        try:
+            actor = Actor(cast("str", claims["sub"]), tenant=cast("Mapping[str, Any]", claims["stepup"])["ten"])
+            bound = self._bound(claims, actor, now)
+        except (KeyError, TypeError, ValueError, OverflowError, InvalidInput):
+            return None
+        return None if bound is None else (actor, bound)
+
     def fresh(self, now: datetime) -> Bound:
         """A new session of which no sign-in is known."""
         return Bound(secrets.token_hex(32), now)

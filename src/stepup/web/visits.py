@@ -152,6 +152,14 @@ class Visit:
         self._bound = self._desk.sessions.signed_in(methods, self._desk.core.now())
         self._keep(actor)
 
+    @property
+    def leaving(self) -> Context | None:
+        """Whose session ends when this browser signs out, even if the application has already forgotten who it was."""
+        if self._context is not None or self._asked.bearer or self._whole:
+            return self._context
+        known = self._desk.sessions.whose(self._cookies.get(self._desk.names.session), self._desk.core.now())
+        return None if known is None else self._made(known[0], known[1].session, None)
+
     def signed_out(self) -> None:
         """The session is over. Revoke it too: ``gate.revoke(context, session=True)``."""
         for name in (self._desk.names.session, self._desk.names.grant):

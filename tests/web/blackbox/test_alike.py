@@ -119,6 +119,17 @@ def signing_out_ends_what_was_open(client: Client) -> None:
 
 
 @case
+def signing_out_ends_it_even_if_the_application_forgot_first(client: Client) -> None:
+    signed_in(client)
+    answered(client, challenged(client, "/members/usr_1/role", {"role": "owner"}))
+    kept = client.fresh()
+    kept.cookies = dict(client.cookies)
+    del client.cookies["app"]
+    assert client.call("POST", "/logout").text == "out"
+    assert kept.call("POST", "/members/usr_1/role", {"role": "owner"}).code == "verification_required"
+
+
+@case
 def two_methods_are_proved_one_by_one(client: Client) -> None:
     signed_in(client)
     challenge = challenged(client, "/keys/rotate")
