@@ -67,7 +67,7 @@ class Sessions:
             return None  # signed by us, in the shape of another release
 
     def whose(self, cookie: object, now: datetime) -> tuple[Actor, Bound] | None:
-        """Who *cookie* was made for, and their session: for ending it, when the application no longer says who it is."""
+        """Who *cookie* was made for, and their session: to end it, where the application no longer says so."""
         claims = self._tokens.read(cookie)
         if claims is None:
             return None
