@@ -9,9 +9,10 @@ import sys
 import pyotp
 import pytest
 import segno
-from web_world import MARCUS, OLIVIA, Answer, Site, context
+from web_world import MARCUS, OLIVIA, ORIGIN, Answer, Site, context
 
-from stepup.verifiers import TOTP, RecoveryCode
+from stepup.testing import SoftPasskey
+from stepup.verifiers import TOTP, Passkey, RecoveryCode
 from stepup.web.enrolment import picture
 
 both_faces = pytest.mark.parametrize("face", ["sync", "async"])
@@ -40,7 +41,8 @@ class Account(Site):
 
 
 def an_account(face: str = "sync") -> Account:
-    return Account(face, more=(TOTP(issuer="Northstar"), RecoveryCode()))
+    passkey = Passkey(rp_id="app.northstar.example", rp_name="Northstar", origins=[ORIGIN])
+    return Account(face, more=(TOTP(issuer="Northstar"), RecoveryCode(), passkey))
 
 
 @both_faces
@@ -62,6 +64,38 @@ def test_an_authenticator_is_added_under_a_step_up(face: str) -> None:
         "usable": False, "quarantinedUntil": "2026-06-12T18:03:00Z", "removable": True,
     }  # fmt: skip
     assert "added to your account" in site.outbox.messages[-1].text
+
+
+@both_faces
+@pytest.mark.requirement("A-W1", "A-W9")
+def test_a_passkey_is_registered_and_opens_the_very_call(face: str) -> None:
+    """Blocked, proved, registered; after its day it is the one that counts, and what it signs is good for one call."""
+    site, device = an_account(face), SoftPasskey(ORIGIN)
+    site.proved(site.call("POST", "/factors/passkey", {"label": "Laptop"}))
+    begun = site.call("POST", "/factors/passkey", {"label": "Laptop"})
+    answer = device.create(begun.json["options"])
+    wrong = site.call("POST", f"/factors/passkey/{begun.json['id']}", {"response": {**answer, "id": "AAAA"}})
+    right = site.call("POST", f"/factors/passkey/{begun.json['id']}", {"response": answer})
+    named = site.call("PATCH", f"/factors/{begun.json['id']}", {"label": "My laptop"})
+    site.token = None
+
+    assert (begun.status, begun.header("location")) == (201, f"/stepup/factors/passkey/{begun.json['id']}")
+    assert (wrong.status, wrong.code, wrong.json["attemptsLeft"]) == (422, "verification_failed", 4)
+    assert (right.status, right.json["factor"]["label"], right.json["factor"]["removable"]) == (200, "Laptop", True)
+    assert named.status == 204
+    assert "My laptop" in [one["label"] for one in site.call("GET", "/factors").json["factors"]]
+
+    site.clock.advance(25 * 3600)
+    challenge = site.started("org.delete")
+    assert site.call("GET", f"/challenges/{challenge}").json["challenge"]["allowedMethods"] == ["passkey"]
+    other = site.started("member.role")
+    options = site.call("POST", f"/challenges/{challenge}/methods/passkey").json["prompt"]["options"]
+    elsewhere = site.call("POST", f"/challenges/{other}/methods/passkey")
+    signed = device.get(options)
+    assert elsewhere.status == 200
+    moved = site.call("POST", f"/challenges/{other}/attempts", {"method": "passkey", "response": signed})
+    opened = site.call("POST", f"/challenges/{challenge}/attempts", {"method": "passkey", "response": signed})
+    assert (moved.status, opened.json["status"]) == (422, "verified")
 
 
 @both_faces
@@ -122,7 +156,13 @@ def test_a_factor_is_removed_under_a_step_up_for_it(face: str) -> None:
 def test_a_gate_without_a_method_says_so() -> None:
     """422, whatever is sent."""
     site = Site()
-    for path, body in (("/factors/totp", {}), ("/factors/totp/x", {"code": "1"}), ("/factors/recovery_code", {})):
+    for path, body in (
+        ("/factors/totp", {}),
+        ("/factors/totp/x", {"code": "1"}),
+        ("/factors/recovery_code", {}),
+        ("/factors/passkey", {}),
+        ("/factors/passkey/x", {"response": {}}),
+    ):
         answer = site.call("POST", path, body)
         assert (answer.status, answer.code) == (422, "method_not_allowed")
 

@@ -21,11 +21,13 @@ from web_world import MARCUS, ORG, ORIGIN, Answer, Site, context
 
 from stepup import Context, Device, RiskAssessment, RiskLevel
 from stepup._bridge import run_sync
-from stepup.verifiers import TOTP, RecoveryCode
+from stepup.testing import SoftPasskey
+from stepup.verifiers import TOTP, Passkey, RecoveryCode
 from stepup.web import PROBLEMS, WebRequest, answers, respond
 from stepup.web.api import CALLS, PAGES, find
 from stepup.web.call import Public, Route
 
+PASSKEY = Passkey(rp_id="app.northstar.example", rp_name="Northstar", origins=[ORIGIN])
 both_faces = pytest.mark.parametrize("face", ["sync", "async"])
 SPEC: dict[str, Any] = Site(who=None).call("GET", "/openapi.json").json
 every_route = pytest.mark.parametrize("route", CALLS, ids=lambda route: f"{route.method} {route.path}")
@@ -228,6 +230,17 @@ def factors(site: Held) -> None:
     site.call("DELETE", "/factors/nothing")
 
 
+def passkeys(site: Held) -> None:
+    """Registering a passkey, wrongly and rightly, and giving it another name."""
+    site.token = site.proved_for(site.call("POST", "/factors/passkey", {"label": "Key"}))
+    begun = site.call("POST", "/factors/passkey", {"label": "Key"}).json
+    site.call("POST", f"/factors/passkey/{begun['id']}", {"response": {}})
+    site.call("POST", f"/factors/passkey/{begun['id']}", {"response": SoftPasskey(ORIGIN).create(begun["options"])})
+    site.call("POST", "/factors/passkey/nothing", {"response": {}})
+    site.call("PATCH", f"/factors/{begun['id']}", {"label": "My key"})
+    site.call("PATCH", "/factors/nothing", {"label": "My key"})
+
+
 def locked(site: Held) -> None:
     """Every change, while the one method that counts is locked."""
     site.token = site.proved_for(site.call("POST", "/factors/totp", {}))
@@ -239,6 +252,7 @@ def locked(site: Held) -> None:
         site.clock.advance(400)
     for method, path in (
         ("POST", "/factors/totp"),
+        ("POST", "/factors/passkey"),
         ("POST", "/factors/recovery_code"),
         ("DELETE", f"/factors/{made['id']}"),
     ):
@@ -290,16 +304,19 @@ def test_every_answer_is_as_described(face: str) -> None:
     site.call("POST", "/challenges", {"action": "org.delete"})
     keeping = Held(face, more=(TOTP(), RecoveryCode()))
     factors(keeping)
-    locked(other := Held(face, more=(TOTP(), RecoveryCode())))
-    site.seen |= keeping.seen | other.seen
-    site.models |= keeping.models
-    for path in ("/factors/totp", "/factors/recovery_code", "/factors/totp/x"):
-        site.call("POST", path, {"code": "123456"} if path.endswith("x") else {})
+    passkeys(registering := Held(face, more=(PASSKEY,)))
+    locked(other := Held(face, more=(TOTP(), RecoveryCode(), PASSKEY)))
+    site.seen |= keeping.seen | registering.seen | other.seen
+    site.models |= keeping.models | registering.models
+    for path in ("/factors/totp", "/factors/recovery_code", "/factors/passkey"):
+        site.call("POST", path, {})
+    site.call("POST", "/factors/totp/x", {"code": "123456"})
+    site.call("POST", "/factors/passkey/x", {"response": {}})
 
     assert site.models == {
         "", "Actions", "AttemptAnswer", "ChallengeEnvelope", "Events", "Grants", "OpenApi", "Preflight", "Problem",
         "ProblemDescription", "PromptEnvelope", "Session", "Factors", "FactorEnvelope", "TotpEnrolment",
-        "RecoveryCodes",
+        "RecoveryCodes", "PasskeyEnrolment",
     }  # fmt: skip
     never = {
         (route.says.id, int(status))
@@ -328,9 +345,12 @@ def test_a_store_that_fails_is_described(face: str, route: Route) -> None:
         "/challenges": {"action": "org.delete"},
         "/factors/totp": {},
         "/factors/totp/{factor}": {"code": "123456"},
+        "/factors/passkey": {},
+        "/factors/passkey/{factor}": {"response": {}},
+        "/factors/{factor}": {"label": "x"},
     }
     allowed: Callable[[str, Context], object] = lambda action, context: True  # noqa: E731
-    site = Site(face, options={"may_start": allowed}, more=(TOTP(), RecoveryCode()))
+    site = Site(face, options={"may_start": allowed}, more=(TOTP(), RecoveryCode(), PASSKEY))
     object.__setattr__(site.core, "store", Failing())
     body = bodies.get(route.path, {"method": "password", "response": "right"} if "attempts" in route.path else None)
     path = route.path.replace("{code}", "locked_out").replace("{", "").replace("}", "")

@@ -333,6 +333,14 @@ class TotpEnrolment(Document):
     expires_at: _Time
 
 
+class PasskeyEnrolment(Document):
+    """A registration that waits for the browser's answer; ``options`` are for ``credentials.create()``."""
+
+    id: str
+    options: dict[str, object]
+    expires_at: _Time
+
+
 class RecoveryCodes(Document):
     """Codes for a lost factor, each good once. They are told this once."""
 

@@ -20,7 +20,9 @@ call                                        does
 ``GET /events``                             the person's own history
 ``GET /factors``                            what is enrolled
 ``POST /factors/totp``, ``.../{id}``        add an authenticator; confirm it
+``POST /factors/passkey``, ``.../{id}``     register a passkey
 ``POST /factors/recovery_code``             new recovery codes
+``PATCH /factors/{id}``                     give it another label
 ``DELETE /factors/{id}``                    remove a factor
 ``GET /problems/{code}``                    what a code means
 ``GET /openapi.json``                       all of this, for programs
@@ -187,9 +189,21 @@ CALLS: Final[tuple[Route, ...]] = (
         reads=(wire.Confirmation,),
         codes=(Code.CHALLENGE_NOT_FOUND, Code.VERIFICATION_FAILED, Code.METHOD_NOT_ALLOWED, Code.STORE_UNAVAILABLE),
     )),
+    Route("POST", "/factors/passkey", enrolment.start_passkey, Operation(
+        "enrolPasskey", "factors", "Begin a passkey's registration", answers.PasskeyEnrolment, 201,
+        reads=(wire.NewFactor,), codes=(*_NO_CHANGE, Code.METHOD_NOT_ALLOWED), created=True,
+    )),
+    Route("POST", "/factors/passkey/{factor}", enrolment.confirm_passkey, Operation(
+        "confirmPasskey", "factors", "Finish a passkey's registration", answers.FactorEnvelope,
+        reads=(wire.Registration,),
+        codes=(Code.CHALLENGE_NOT_FOUND, Code.VERIFICATION_FAILED, Code.METHOD_NOT_ALLOWED, Code.STORE_UNAVAILABLE),
+    )),
     Route("POST", "/factors/recovery_code", enrolment.new_recovery_codes, Operation(
         "newRecoveryCodes", "factors", "Replace the recovery codes", answers.RecoveryCodes, 201,
         reads=(wire.Nothing,), may_be_empty=True, codes=(*_NO_CHANGE, Code.METHOD_NOT_ALLOWED),
+    )),
+    Route("PATCH", "/factors/{factor}", enrolment.rename, Operation(
+        "renameFactor", "factors", "Give a factor another label", None, 204, reads=(wire.NewLabel,), codes=_NO_STORE,
     )),
     Route("DELETE", "/factors/{factor}", enrolment.remove, Operation(
         "removeFactor", "factors", "Remove a factor", None, 204, codes=_NO_CHANGE,

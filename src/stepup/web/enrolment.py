@@ -10,16 +10,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from stepup._engine import factors
+from stepup._engine import factors, passkeys
 from stepup.context import RECOVERY_CODE
 from stepup.decide.attempt import Rejected
 from stepup.errors import Code
 from stepup.factor import Factor
+from stepup.ports import Registers
 
 from .call import Call
 from .http import WebResponse, response
 from .problems import zulu
-from .wire import Confirmation, NewFactor
+from .wire import Confirmation, NewFactor, NewLabel, Registration
 
 TOTP: Final = "totp"
 
@@ -54,6 +55,31 @@ async def confirm_totp(call: Call) -> WebResponse:
     if not _keeps(call, TOTP):
         return call.problem(Code.METHOD_NOT_ALLOWED)
     found = await factors.confirm_totp(call.core, call.context, call.parts["factor"], call.body(Confirmation).code)
+    return _confirmed(call, found)
+
+
+async def start_passkey(call: Call) -> WebResponse:
+    """Begin a passkey's registration; it counts once the browser's answer was right."""
+    if not _keeps(call, passkeys.PASSKEY):
+        return call.problem(Code.METHOD_NOT_ALLOWED)
+    label = call.body(NewFactor).label or ""
+    made = await passkeys.enrol_passkey(call.core, call.context, label, call.request.token)
+    return call.ok(
+        {"id": made.factor_id, "options": dict(made.options), "expiresAt": zulu(made.expires_at)},
+        201,
+        ("location", f"{call.to.prefix}/factors/passkey/{made.factor_id}"),
+    )
+
+
+async def confirm_passkey(call: Call) -> WebResponse:
+    """Judge the browser's answer to a registration."""
+    if not _keeps(call, passkeys.PASSKEY):
+        return call.problem(Code.METHOD_NOT_ALLOWED)
+    answer = call.body(Registration).response
+    return _confirmed(call, await passkeys.confirm_passkey(call.core, call.context, call.parts["factor"], answer))
+
+
+def _confirmed(call: Call, found: Factor | Rejected) -> WebResponse:
     if isinstance(found, Rejected):
         left = found.attempts_left if found.code is Code.VERIFICATION_FAILED else None
         return call.problem(found.code, {"attemptsLeft": left})
@@ -67,10 +93,21 @@ async def new_recovery_codes(call: Call) -> WebResponse:
     return call.ok({"codes": list(await factors.new_recovery_codes(call.core, call.context, call.request.token))}, 201)
 
 
+async def rename(call: Call) -> WebResponse:
+    """Give a factor that stepup keeps another label; that needs no step-up, and ends nothing."""
+    if await factors.rename(call.core, call.context, call.parts["factor"], call.body(NewLabel).label):
+        return response(204, b"", "application/json")
+    return _not_found(call)
+
+
 async def remove(call: Call) -> WebResponse:
     """Remove a factor that stepup keeps."""
     if await factors.remove(call.core, call.context, call.parts["factor"], call.request.token):
         return response(204, b"", "application/json")
+    return _not_found(call)
+
+
+def _not_found(call: Call) -> WebResponse:
     return call.to.voice.problem(call.request, Code.BAD_REQUEST, {"detail": "There is no such factor."}, status=404)
 
 
@@ -101,7 +138,7 @@ def _dark(row: bytes) -> list[tuple[int, int]]:
 
 def _keeps(call: Call, method: str) -> bool:
     """Whether the gate keeps factors of this method itself."""
-    return isinstance(call.core.verifiers.get(method), factors.Makes)
+    return isinstance(call.core.verifiers.get(method), factors.Makes | Registers)
 
 
 def _document(call: Call, factor: Factor) -> dict[str, object]:

@@ -156,6 +156,18 @@ class Confirmation(Sent):
     code: Annotated[str, Field(min_length=1, max_length=64, repr=False)]
 
 
+class Registration(Sent):
+    """What the browser's ``credentials.create()`` answered, as its ``toJSON()`` gives it."""
+
+    response: Annotated[object, Field(repr=False)]
+
+
+class NewLabel(Sent):
+    """What the person calls a factor from now on."""
+
+    label: Annotated[str, Field(max_length=64)]
+
+
 class Nothing(Sent):
     """An empty object."""
 
