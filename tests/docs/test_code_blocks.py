@@ -111,7 +111,7 @@ def test_the_store_that_is_shown_has_less_than_eighty_lines() -> None:
 
 
 def test_blocks_are_python_or_something_that_is_not_run() -> None:
-    known = {"python", "python no-run", "console", "text", "json", "mermaid", "toml"}
+    known = {"python", "python no-run", "console", "text", "json", "mermaid", "toml", "html", "css", "javascript"}
     for page in PAGES:
         for block in blocks(page):
             assert block.info in known, f"{page.name}:{block.line}: a fence says {block.info!r}"

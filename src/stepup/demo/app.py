@@ -1,7 +1,7 @@
 """The demo's application: signing in, four things to do, each guarded, and the outbox.
 
-What is particular to stepup is ``user_of``, ``signed_in``, ``signed_out`` and the four guards. Everything works in a
-browser without JavaScript, and as JSON for programs.
+What is particular to stepup is ``user_of``, ``signed_in``, ``signed_out``, the four guards and, for the dialog, one
+script and the attribute ``data-stepup``. Everything works in a browser without JavaScript, and as JSON for programs.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ from stepup.web.html import HEADERS, Markup, group, page, tag
 from .seed import DELETE, EXPORT, NOTE, ROLE, Mails, Person
 
 COOKIE = "demo_session"
+SCRIPT = "/stepup/static/stepup.js"
+POLICY = f"{dict(HEADERS)['content-security-policy']}; script-src 'self'; connect-src 'self'"
+TRUSTED_TYPES = "require-trusted-types-for 'script'; trusted-types 'none'"
 DONE: Mapping[str, str] = {
     NOTE: "The note was edited.",
     EXPORT: "The customers were exported.",
@@ -156,8 +159,9 @@ def _answer(request: Request, did: str, status: int = 200) -> Response:
 def _page(content: Markup, did: str | None) -> Response:
     words = DONE.get(did or "")
     said = None if words is None else tag("p", words, role="status")
-    body = page("Northstar", tag("h1", "Northstar"), said, content)
-    return Response(body, headers=dict(HEADERS))
+    client = tag("script", type="module", src=SCRIPT)
+    body = page("Northstar", tag("h1", "Northstar"), said, content, client)
+    return Response(body, headers={**dict(HEADERS), "content-security-policy": f"{POLICY}; {TRUSTED_TYPES}"})
 
 
 def _login() -> Markup:
@@ -192,5 +196,5 @@ def _deeds(person: Person) -> Markup:
 
 
 def _deed(action: str, words: str, about: str, *more: Markup) -> Markup:
-    form = tag("form", *more, tag("button", words), method="post", action=action)
+    form = tag("form", *more, tag("button", words), method="post", action=action, data_stepup=True)
     return tag("section", tag("p", about, class_="soft"), form)

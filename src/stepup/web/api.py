@@ -3,7 +3,7 @@
 ``respond`` takes a ``WebRequest`` and answers a ``WebResponse``, whatever happens: a refusal is a problem document, and
 so is a failing store. The calls are coroutines over the engine, so both faces share them: ``account`` has the
 account's, ``flow`` the ceremony's. ``ceremony`` has the pages for browsers without JavaScript; to these a refusal is a
-page as well.
+page as well. ``assets`` has the files of the client.
 
 =========================================== =====================================================================
 call                                        does
@@ -26,9 +26,10 @@ call                                        does
 ``DELETE /factors/{id}``                    remove a factor
 ``GET /problems/{code}``                    what a code means
 ``GET /openapi.json``                       all of this, for programs
+``GET /static/{name}``                      the client's files
 =========================================== =====================================================================
 
-State changes on POST and DELETE only. An unknown challenge and somebody else's are the same answer.
+State changes on POST, PATCH and DELETE only. An unknown challenge and somebody else's are the same answer.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ from typing import Final, NamedTuple
 
 from stepup.errors import Code, Refused, StepUpError
 
-from . import account, answers, ceremony, enrolment, flow, openapi, pages, wire
+from . import account, answers, assets, ceremony, enrolment, flow, openapi, pages, wire
 from .bodies import BadRequest, read_json
 from .call import PART, Call, MayStart, Operation, Protocol, Public, Route
 from .html import html
@@ -49,7 +50,7 @@ from .origins import from_elsewhere
 from .problems import PROBLEMS, dumps
 from .refusals import wants_page
 
-__all__ = ["CALLS", "PAGES", "MayStart", "Protocol", "find", "respond"]
+__all__ = ["CALLS", "FILES", "PAGES", "MayStart", "Protocol", "find", "respond"]
 
 logger: Final = logging.getLogger("stepup")
 
@@ -226,6 +227,9 @@ PAGES: Final[tuple[Route, ...]] = (
 """Pages for browsers without JavaScript. They have no ``Operation``; their posts have to say that they come from this
 site, and they read their form themselves (``bodies.read_form``)."""
 
+FILES: Final[tuple[Route, ...]] = (Route("GET", "/static/{name}", Public(assets.serve)),)
+"""What a page loads."""
+
 
 class Found(NamedTuple):
     """What stands at an address: its routes by method, and the parts of the path."""
@@ -244,7 +248,7 @@ def _by_path(routes: tuple[Route, ...]) -> tuple[tuple[re.Pattern[str], str, Map
     )
 
 
-_PATHS: Final = _by_path((*CALLS, *PAGES))
+_PATHS: Final = _by_path((*CALLS, *PAGES, *FILES))
 
 
 def find(path: str) -> Found | None:

@@ -54,8 +54,8 @@ _OTHER_MEANING: Final = {
 _ABOUT: Final = (
     "Fresh proof before dangerous actions. A blocked call is answered with an offer; the offer opens a challenge, a "
     "right answer to the challenge gives a token, and the call is repeated with it, in the header `StepUp-Token`. "
-    "Refusals are problem documents (RFC 9457). State changes on POST, PATCH and DELETE only. A method that an address does "
-    "not have is 405, with `Allow`."
+    "Refusals are problem documents (RFC 9457). State changes on POST, PATCH and DELETE only. A method that an address "
+    "does not have is 405, with `Allow`."
 )
 
 

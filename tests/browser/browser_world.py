@@ -1,0 +1,229 @@
+"""A site for a real browser: pages under the strictest policy there is, deeds to do, and a clock that can be moved.
+
+It is served on loopback by a thread of the test run. ``localhost`` is the site; ``127.0.0.1`` is the same server under
+another origin, which lets everybody in and keeps what it was sent. Each test has a person of its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from stepup import Action, Actor, Policy, Resource, StepUp, all_of, any_of
+from stepup.challenge import Challenge
+from stepup.context import Proof
+from stepup.factor import Factor
+from stepup.mailers import Outbox
+from stepup.ports import REJECTED, Begun, Ceremony, Checked, Prompt, State, Verdict
+from stepup.requirement import Strength
+from stepup.starlette import StepUpStarlette
+from stepup.stores.memory import MemoryStore
+from stepup.verifiers import EmailCode, Password
+
+PASSWORD = "quiet heron 42"
+CREDENTIAL = b"a credential of the test"
+STRICT = (
+    "default-src 'none'; script-src 'self'; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
+OPEN = "default-src 'none'; script-src 'self'; connect-src *"
+ANY = any_of("password", "email_code", "passkey")
+ACTIONS = (
+    Action("org.delete", "Delete organization", risk=4, methods=ANY, description="For ever."),
+    Action("member.role", "Change a role", risk=3, methods=ANY),
+    Action("key.rotate", "Rotate the key", policy=Policy(methods=all_of("password", "email_code"))),
+    Action("note.edit", "Edit a note", policy=Policy(methods="password", remember=False)),
+    Action("by.approval", "Pay a lot", policy=Policy(methods=any_of("approval", "password"), challenge_ttl=600)),
+    Action("by.nothing", "Do what nobody can", policy=Policy(methods="hologram")),
+    Action("bad.risk", "Do what is blocked", policy=Policy(methods=ANY, attempts=2)),
+)
+PAGE = """<!doctype html>
+<html lang="{lang}" dir="{dir}"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>A page</title></head>
+<body><main><h1>A page</h1><button id="go">Delete the organization</button> <a href="/?second">Elsewhere</a>
+<form id="form" method="post" action="/forms/org.delete" data-stepup><input name="a" value="1" aria-label="A">
+<button>Send the form</button></form></main>
+<script type="module" src="/stepup/static/stepup.js"></script></body></html>
+"""
+
+
+class MovedClock:
+    """The time, and as much more as the test says."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+    def advance(self, seconds: float) -> None:
+        self.ahead += timedelta(seconds=seconds)
+
+
+class StandIn:
+    """A verifier that stands in for one, server side; for a passkey the browser's side is the real thing."""
+
+    strength: int = Strength.PASSKEY
+    amr: tuple[str, ...] = ("hwk",)
+    points = 0
+    prepares = True
+    phishing_resistant = True
+
+    def __init__(self, method: str) -> None:
+        self.method = method
+
+    def enrolled(self, actor: Actor, /) -> list[Factor]:
+        return [] if self.method == "hologram" else [Factor(self.method, self.method)]
+
+    def begin(self, challenge: Challenge, context: Ceremony, /) -> Begun:
+        made = secrets.token_urlsafe(32)
+        options = {
+            "challenge": made, "rpId": "localhost", "userVerification": "required", "timeout": 60_000,
+            "allowCredentials": [{"type": "public-key", "id": unpadded(CREDENTIAL)}],
+        }  # fmt: skip
+        return Begun(Prompt(self.method, options=options), {"challenge": made})
+
+    def check(self, state: State | None, response: object, context: Ceremony, /) -> Checked:
+        given = cast("Mapping[str, Any]", response if isinstance(response, dict) else {})
+        data = given.get("response", {}).get("clientDataJSON", "")
+        said = json.loads(base64.urlsafe_b64decode(data + "===") or "{}")
+        if state is None or said.get("challenge") != state["challenge"]:
+            return REJECTED
+        ref = context.factors[0]
+        return Checked(Verdict.ACCEPTED, Proof(self.method, context.now, self.amr, factor_id=ref.id, strength=900))
+
+
+def unpadded(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+@dataclass
+class World:
+    """The site, and what has been done on it."""
+
+    clock: MovedClock = field(default_factory=MovedClock)
+    outbox: Outbox = field(default_factory=Outbox)
+    done: list[dict[str, Any]] = field(default_factory=list)
+    foreign: list[dict[str, str]] = field(default_factory=list)
+    port: int = 0
+
+    @property
+    def site(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    @property
+    def elsewhere(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def done_by(self, who: str) -> list[dict[str, Any]]:
+        return [one for one in self.done if one["who"] == who]
+
+    def app(self) -> Starlette:
+        def check(actor: Actor, password: str) -> bool:
+            return password == PASSWORD
+
+        def version(actor: Actor) -> str:
+            return "1"
+
+        gate = StepUp(
+            actions=ACTIONS,
+            verifiers=[
+                Password(check=check, version_of=version), EmailCode(mailer=self.outbox),
+                StandIn("passkey"), StandIn("approval"), StandIn("hologram"),
+            ],
+            store=MemoryStore(),
+            secret=secrets.token_bytes(32),
+            clock=self.clock,
+            enrol_url="/enrol",
+            may_start=lambda action, context: action == "note.edit",
+            login_url="/login",
+        )  # fmt: skip
+        self.gate = gate
+        step_up = StepUpStarlette(None, gate, user_of=user_of, secure=False)
+
+        async def deed(request: Request) -> Response:
+            name, body = request.path_params["deed"], await request.body()
+            about = Resource("organization", request.query_params.get("org", "org_7"))
+            params = {"role": request.query_params["role"]} if "role" in request.query_params else None
+            await step_up.require(request, name, resource=about, params=params)
+            self.done.append(
+                {
+                    "who": request.cookies["who"], "deed": name, "body": body.decode("utf-8", "replace"),
+                    "headers": dict(request.headers),
+                }
+            )  # fmt: skip
+            if request.url.path.startswith("/forms/"):
+                return RedirectResponse("/?done", 303)
+            return JSONResponse({"did": name, "body": body.decode("utf-8", "replace")})
+
+        async def page(request: Request) -> Response:
+            await step_up.context(request)  # as signing in would: the page has a session before it makes calls
+            asked = request.query_params
+            html = PAGE.format(lang=asked.get("lang", "en"), dir=asked.get("dir", "ltr"))
+            return HTMLResponse(html, headers={"content-security-policy": OPEN if "open" in asked else STRICT})
+
+        async def away(request: Request) -> Response:
+            return RedirectResponse(f"{self.elsewhere}/foreign", 307)
+
+        async def once_then_away(request: Request) -> Response:
+            if "stepup-token" not in request.headers:
+                await step_up.require(request, "org.delete")
+            return RedirectResponse(f"{self.elsewhere}/foreign", 307)
+
+        app = Starlette(
+            routes=[
+                Route("/", page),
+                Route("/do/{deed}", deed, methods=["POST", "PUT"]),
+                Route("/forms/{deed}", deed, methods=["POST"]),
+                Route("/away", away, methods=["POST"]),
+                Route("/once", once_then_away, methods=["POST"]),
+                Route("/foreign", self._foreign, methods=["GET", "POST", "OPTIONS"]),
+                Route("/frame", framing),
+            ]
+        )
+        step_up.init_app(app)
+        return app
+
+    async def _foreign(self, request: Request) -> Response:
+        """Another site, which lets everybody send everything, and answers as if it were ours."""
+        self.foreign.append(dict(request.headers))
+        allowed = {
+            "access-control-allow-origin": "*", "access-control-allow-methods": "*",
+            "access-control-allow-headers": "stepup-token, idempotency-key, content-type", "content-type":
+            "application/problem+json",
+        }  # fmt: skip
+        return JSONResponse(
+            {"code": "verification_required", "offer": "x", "action": "org.delete"}, 403, headers=allowed
+        )
+
+    def serve(self) -> uvicorn.Server:
+        config = uvicorn.Config(self.app(), host="127.0.0.1", port=0, log_level="error", lifespan="off")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        while not server.started:
+            thread.join(0.01)
+            assert thread.is_alive(), "the site did not start"
+        self.port = server.servers[0].sockets[0].getsockname()[1]
+        return server
+
+
+def user_of(connection: HTTPConnection) -> Actor | None:
+    who = connection.cookies.get("who")
+    return None if who is None else Actor(who, email=f"{who}@northstar.example")
+
+
+async def framing(request: Request) -> Response:
+    return HTMLResponse('<!doctype html><title>A frame</title><iframe id="f" src="/"></iframe>')

@@ -1,0 +1,199 @@
+"""Circumstances: two tabs, time that runs out, a clock that is wrong, no network, and those who mean harm."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from browser_visitor import Visitor, statuses, visit
+from browser_world import PASSWORD, World
+from playwright.sync_api import Browser, expect
+
+# -- tabs, time, the network ---------------------------------------------------------------------
+
+
+def test_two_tabs_do_not_ask_for_the_same_at_once(visitor: Visitor) -> None:
+    """The older one says where it goes on, and can take it back."""
+    second = visitor.new_page()
+    visitor.call("/do/org.delete")
+    expect(visitor.dialog.get_by_role("tab").first).to_be_visible()
+    visitor.call("/do/org.delete", page=second)
+    expect(second.get_by_role("dialog").get_by_role("tab").first).to_be_visible()
+    expect(visitor.alert).to_contain_text("in another tab or window")
+    visitor.dialog.get_by_role("button", name="Start again").click()
+    expect(second.get_by_role("dialog").get_by_role("alert")).to_contain_text("in another tab or window")
+    visitor.password()
+    assert statuses(visitor, 1) == [200]
+
+
+def test_what_one_tab_proved_lets_the_other_go_on(visitor: Visitor) -> None:
+    """Where the proof counts for the session, the tab that waited closes its dialog and makes its call."""
+    second = visitor.new_page()
+    visitor.call("/do/member.role")
+    expect(visitor.dialog.get_by_role("tab").first).to_be_visible()
+    visitor.call("/do/member.role", page=second)
+    other = second.get_by_role("dialog")
+    other.get_by_role("tab", name="Password").click()
+    other.get_by_label("Your password").fill(PASSWORD)
+    other.get_by_label("Your password").press("Enter")
+    assert [one["status"] for one in visitor.answers(page=second)] == [200]
+    assert statuses(visitor, 1) == [200]
+    assert len(visitor.done) == 2
+
+
+def test_offline_says_so_and_keeps_what_was_typed(visitor: Visitor) -> None:
+    """Once the network is back, the same answer goes through."""
+    visitor.call()
+    visitor.choose("Password")
+    visitor.dialog.get_by_label("Your password").fill(PASSWORD)
+    visitor.context.set_offline(True)
+    visitor.primary.click()
+    expect(visitor.alert).to_contain_text("The server cannot be reached.")
+    assert visitor.dialog.get_by_label("Your password").input_value() == PASSWORD
+    visitor.context.set_offline(False)
+    visitor.primary.click()
+    assert statuses(visitor, 1) == [200]
+
+
+@pytest.mark.parametrize("now", ["2001-01-01T00:00:00Z", "2049-01-01T00:00:00Z"])
+def test_a_clock_that_is_wrong_does_not_matter(visitor: Visitor, now: str) -> None:
+    """The time left is the server's, however wrong the computer's clock is."""
+    visitor.page.clock.set_fixed_time(now)
+    visitor.page.reload()
+    visitor.page.wait_for_function("() => globalThis.stepup")
+    visitor.call()
+    expect(visitor.dialog.get_by_role("timer")).to_have_text("Time left: 5:00")
+    visitor.password()
+    visitor.page.wait_for_function("() => globalThis.answers.length")
+    assert statuses(visitor, 1) == [200]
+
+
+def test_time_runs_out_with_a_warning_and_more_can_be_had(visitor: Visitor) -> None:
+    """A minute and twenty seconds are said aloud; more time keeps what was typed; the end says what to do."""
+    page = visitor.page
+    page.clock.install()
+    visitor.call()
+    visitor.choose("Password")
+    visitor.dialog.get_by_label("Your password").fill(PASSWORD)
+    page.clock.run_for(241_000)
+    expect(visitor.status).to_have_text("60 seconds left. You can take more time.")
+    page.clock.run_for(40_000)
+    expect(visitor.status).to_have_text("20 seconds left. You can take more time.")
+    with page.expect_response("**/stepup/challenges"):
+        visitor.dialog.get_by_role("button", name="More time").click()
+    expect(visitor.status).to_have_text("You have more time.")
+    expect(visitor.dialog.get_by_role("timer")).to_contain_text("5:00")
+    assert visitor.dialog.get_by_label("Your password").input_value() == PASSWORD
+    page.clock.run_for(302_000)
+    expect(visitor.alert).to_have_text("The time is over. Nothing was done.")
+    visitor.dialog.get_by_role("button", name="Start again").click()
+    visitor.password()
+    expect(visitor.status).to_have_text("Confirmed.")
+    page.clock.run_for(1_000)
+    assert statuses(visitor, 1) == [200]
+
+
+def test_what_is_locked_is_named_and_not_offered(visitor: Visitor) -> None:
+    """After too many wrong answers a way has to wait: it is no tab, and the dialog says why."""
+    visitor.call()
+    visitor.choose("Password")
+    for _ in range(5):
+        with visitor.page.expect_response("**/attempts"):
+            visitor.fill("not it")
+    expect(visitor.alert).to_have_text("Too many answers were wrong. Nothing was done.")
+    visitor.page.keyboard.press("Escape")
+    visitor.call("/do/note.edit")
+    (_, answer) = visitor.answers(2)
+    assert (answer["status"], json.loads(answer["text"])["code"]) == (429, "locked_out")
+    visitor.call()
+    expect(visitor.dialog).to_contain_text("Password (locked after too many tries)")
+    expect(visitor.dialog.get_by_role("tab", name="Password")).to_have_count(0)
+
+
+def test_a_lock_that_comes_in_between_says_until_when(visitor: Visitor) -> None:
+    """The answer is not looked at; when it would be stands there."""
+    visitor.call()
+    visitor.choose("Password")
+    body = {"code": "locked_out", "retryAt": "2049-01-01T10:00:00Z"}
+    visitor.page.route("**/attempts", lambda route: route.fulfill(status=429, json=body))
+    visitor.fill()
+    expect(visitor.alert).to_contain_text("Too many tries. You can try again at ")
+
+
+def test_a_challenge_of_another_session_can_be_asked_for_again(visitor: Visitor) -> None:
+    """Where the session changed meanwhile, the answer opens nothing; starting again asks in the session there is."""
+    visitor.call()
+    expect(visitor.dialog.get_by_role("tab").first).to_be_visible()
+    visitor.context.clear_cookies(name="stepup")
+    visitor.password()
+    expect(visitor.alert).to_have_text("This request is closed. Nothing was done.")
+    visitor.dialog.get_by_role("button", name="Start again").click()
+    visitor.password()
+    assert statuses(visitor, 1) == [200]
+
+
+def test_back_and_forward_leave_no_dialog(visitor: Visitor) -> None:
+    """Leaving the page calls it off; coming back shows the page as it was before."""
+    visitor.call()
+    expect(visitor.dialog).to_be_visible()
+    visitor.page.goto(visitor.world.site + "/?second")
+    visitor.page.go_back()
+    visitor.page.wait_for_function("() => globalThis.stepup")
+    visitor.call("/do/member.role")
+    visitor.password()
+    assert 200 in [one["status"] for one in visitor.answers() if "status" in one]
+
+
+# -- safety -------------------------------------------------------------------------------------
+
+
+def test_another_origin_is_called_as_ever_and_never_gets_the_token(world: World, browser: Browser) -> None:
+    """Not by a call to it, though it answers like a blocked one; not by redirecting the first call, nor the second."""
+    visitor = visit(world, browser, "/?open")
+    world.foreign.clear()
+    visitor.call(f"{world.elsewhere}/foreign")
+    visitor.call("/away")
+    assert statuses(visitor, 2) == [403, 403]
+    expect(visitor.dialog).to_be_hidden()
+    visitor.call("/once")
+    visitor.password()
+    assert visitor.answers(3)[2]["error"] == "TypeError"
+    assert len(world.foreign) >= 2
+    assert [one for one in world.foreign if "stepup-token" in one] == []
+    assert [one for one in world.foreign if "stepup-token" in one.get("access-control-request-headers", "")] == []
+    visitor.context.close()
+
+
+@pytest.mark.requirement("B-06")
+def test_nothing_is_kept_in_the_browser(visitor: Visitor) -> None:
+    """No storage of any kind holds anything after a proof, and no address ever held an answer or a token."""
+    seen: list[str] = []
+    visitor.page.on("request", lambda request: seen.append(request.url))
+    visitor.call()
+    visitor.password()
+    assert statuses(visitor, 1) == [200]
+    kept = visitor.page.evaluate(
+        "async () => [localStorage.length, sessionStorage.length, (await indexedDB.databases()).length, "
+        "await caches.keys(), document.cookie, location.href]"
+    )
+    assert kept == [0, 0, 0, [], kept[4], visitor.world.site + "/"]
+    assert "stepup" not in kept[4]  # ours are HttpOnly
+    token = visitor.done[0]["headers"]["stepup-token"]
+    assert [one for one in seen if PASSWORD in one or token in one] == []
+    assert token not in visitor.page.content()
+
+
+@pytest.mark.requirement("B-02")
+def test_the_page_with_the_dialog_cannot_be_framed(visitor: Visitor) -> None:
+    """A page that says ``frame-ancestors 'none'`` is blank in a frame: nobody lays anything over the dialog."""
+    page = visitor.context.new_page()
+    page.goto(visitor.world.elsewhere + "/frame")
+    page.wait_for_function("() => document.querySelector('#f').contentDocument === null")
+    assert page.frames[1].url.startswith("chrome-error:")
+
+
+def test_text_from_the_server_stays_text(visitor: Visitor) -> None:
+    """Markup in what is shown is shown as it is."""
+    visitor.call("/do/org.delete?org=%3Cimg%20src%3Dx%3E%3Cb%3E1")
+    expect(visitor.dialog).to_contain_text("<img src=x><b>1")
+    assert visitor.page.locator("stepup-dialog img").count() == 0

@@ -1,0 +1,334 @@
+"""The dialog in a real browser: every method, every state, by keyboard, under the strictest policy."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from browser_visitor import Authenticator, Visitor
+from browser_world import PASSWORD
+from playwright.sync_api import Route, expect
+
+# -- each method ---------------------------------------------------------------------------
+
+
+def test_a_password_lets_the_blocked_call_through_once(visitor: Visitor) -> None:
+    """The caller sees one answer, that of the repeated call, with the token and a key of its own."""
+    visitor.call(init="{method: 'POST', body: 'a body', headers: {'content-type': 'text/plain'}}")
+    expect(visitor.dialog).to_contain_text("Delete organization")
+    expect(visitor.dialog).to_contain_text(f"{visitor.who}@northstar.example")
+    expect(visitor.dialog).to_contain_text("org_7")
+    expect(visitor.dialog).to_contain_text("For ever.")
+    expect(visitor.dialog).to_contain_text("Critical")
+    visitor.password()
+    (answer,) = visitor.answers()
+    assert answer["status"] == 200
+    assert json.loads(answer["text"]) == {"did": "org.delete", "body": "a body"}
+    (done,) = visitor.done
+    assert done["headers"]["stepup-token"]
+    assert len(done["headers"]["idempotency-key"]) == 32
+    expect(visitor.dialog).to_be_hidden()
+
+
+def test_a_mailed_code_is_pasted_with_its_space(visitor: Visitor) -> None:
+    """``123 456`` is six digits, and nothing of it is cut off."""
+    visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    visitor.call()
+    visitor.choose("Code by mail")
+    visitor.dialog.get_by_role("button", name="Mail me a code").click()
+    field = visitor.dialog.get_by_label("Code from the mail")
+    expect(field).to_be_focused()
+    expect(visitor.status).to_contain_text("A code is on its way to")
+    again = visitor.page.locator("stepup-dialog [part=resend]")
+    expect(again).to_contain_text("You can ask for another code in")
+    expect(again).to_have_attribute("aria-disabled", "true")
+    code = visitor.code()
+    visitor.page.evaluate("text => navigator.clipboard.writeText(text)", f"{code[:3]} {code[3:]}")
+    field.press("Control+v")
+    assert field.input_value() == f"{code[:3]} {code[3:]}"
+    field.press("Enter")
+    assert visitor.answers()[0]["status"] == 200
+
+
+def test_another_code_can_be_sent_once_the_wait_is_over(visitor: Visitor) -> None:
+    """The button stays focusable while it waits, does nothing, and then sends the one code that counts."""
+    visitor.page.clock.install()
+    visitor.call()
+    visitor.choose("Code by mail")
+    visitor.dialog.get_by_role("button", name="Mail me a code").click()
+    again = visitor.page.locator("stepup-dialog [part=resend]")
+    expect(again).to_contain_text("You can ask for another code in")
+    first = visitor.code()
+    again.focus()
+    visitor.page.keyboard.press("Enter")
+    visitor.world.clock.advance(61)
+    visitor.page.clock.run_for(61_000)
+    expect(again).to_have_text("Nothing came? Send another code")
+    expect(again).to_be_focused()
+    with visitor.page.expect_response("**/methods/email_code"):
+        again.click()
+    expect(visitor.dialog.get_by_label("Code from the mail")).to_be_focused()
+    visitor.dialog.get_by_label("Code from the mail").fill(visitor.code())
+    assert visitor.code() != first
+    visitor.primary.click()
+    visitor.page.clock.run_for(1_000)
+    assert visitor.answers()[0]["status"] == 200
+
+
+def test_a_passkey_starts_from_a_button(visitor: Visitor) -> None:
+    """It is the first way, it is asked for by a click, and the browser's answer opens the call."""
+    authenticator = Authenticator(visitor.page)
+    visitor.call()
+    expect(visitor.dialog.get_by_role("tab").first).to_have_text("Passkey")
+    visitor.dialog.get_by_role("button", name="Use your passkey").click()
+    assert visitor.answers()[0]["status"] == 200
+    assert authenticator.cdp is not None
+
+
+def test_the_conversion_of_older_browsers_makes_the_same_of_a_passkey(visitor: Visitor) -> None:
+    """Without ``parseRequestOptionsFromJSON`` and ``toJSON`` the options and the answer are converted here."""
+    authenticator = Authenticator(visitor.page)
+    visitor.page.evaluate(
+        "() => { delete PublicKeyCredential.parseRequestOptionsFromJSON; delete PublicKeyCredential.prototype.toJSON; }"
+    )
+    visitor.call()
+    visitor.dialog.get_by_role("button", name="Use your passkey").click()
+    assert visitor.answers()[0]["status"] == 200
+    assert authenticator.cdp is not None
+
+
+@pytest.mark.parametrize("lacks", ["verification", "the passkey"])
+def test_a_passkey_that_was_not_used_is_nobodys_fault(visitor: Visitor, lacks: str) -> None:
+    """Refused, cancelled and none here are one text; another way is open."""
+    authenticator = Authenticator(visitor.page, verified=lacks != "verification", holds=lacks != "the passkey")
+    visitor.call()
+    visitor.dialog.get_by_role("button", name="Use your passkey").click()
+    expect(visitor.alert).to_have_text("Your passkey was not used. Try again, or choose another way.")
+    visitor.password()
+    assert visitor.answers()[0]["status"] == 200
+    assert authenticator.cdp is not None
+
+
+def test_two_proofs_are_asked_one_after_the_other(visitor: Visitor) -> None:
+    """After the first the dialog says so, and goes on with the other."""
+    visitor.call("/do/key.rotate")
+    visitor.password()
+    expect(visitor.status).to_have_text("Password: done. One more proof is needed.")
+    visitor.dialog.get_by_role("button", name="Mail me a code").click()
+    visitor.dialog.get_by_label("Code from the mail").fill(visitor.code())
+    visitor.primary.click()
+    assert visitor.answers()[0]["status"] == 200
+
+
+def test_waiting_for_an_approval_can_be_left(visitor: Visitor) -> None:
+    """The state says what is waited for; cancelling ends it."""
+    visitor.call("/do/by.approval")
+    visitor.dialog.get_by_role("button", name="Ask for approval").click()
+    expect(visitor.status).to_have_text("Waiting for approval. You can leave this open.")
+    expect(visitor.primary).to_have_attribute("aria-disabled", "true")
+    visitor.dialog.get_by_role("button", name="Cancel").click()
+    assert visitor.answers() == [{"error": "StepUpCancelledError", "code": "cancelled", "text": "cancelled"}]
+
+
+# -- what is typed -----------------------------------------------------------------------------
+
+
+def test_a_wrong_answer_says_so_and_leaves_it_to_be_mended(visitor: Visitor) -> None:
+    """The field is marked, selected and focused, and the number of tries left is said."""
+    visitor.call()
+    visitor.password("not it")
+    expect(visitor.alert).to_have_text("That was not right. Check it, and try again. 4 tries are left.")
+    field = visitor.dialog.get_by_label("Your password")
+    expect(field).to_have_attribute("aria-invalid", "true")
+    expect(field).to_be_focused()
+    visitor.page.keyboard.type(PASSWORD)  # what was selected is replaced
+    visitor.page.keyboard.press("Enter")
+    assert visitor.answers()[0]["status"] == 200
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [("", "Fill in"), ("12345", "too few"), ("123456789", "too many"), ("12345o", "digits only")],
+)
+def test_what_cannot_be_a_code_costs_no_try(visitor: Visitor, typed: str, said: str) -> None:
+    """Nothing is sent, and the person is told what to look at."""
+    visitor.call()
+    visitor.choose("Code by mail")
+    visitor.dialog.get_by_role("button", name="Mail me a code").click()
+    sent: list[str] = []
+    visitor.page.on("request", lambda request: sent.append(request.url))
+    visitor.dialog.get_by_label("Code from the mail").fill(typed)
+    visitor.primary.click()
+    expect(visitor.alert).to_contain_text(said)
+    assert sent == []
+
+
+def test_another_method_and_another_action_clear_what_was_typed(visitor: Visitor) -> None:
+    """A password does not wait in a field for whatever is asked next."""
+    visitor.call()
+    visitor.choose("Password")
+    visitor.dialog.get_by_label("Your password").fill("half a pass")
+    visitor.choose("Code by mail")
+    visitor.choose("Password")
+    assert visitor.dialog.get_by_label("Your password").input_value() == ""
+    visitor.dialog.get_by_label("Your password").fill("half a pass")
+    visitor.page.keyboard.press("Escape")
+    visitor.answers()
+    visitor.call("/do/member.role")
+    visitor.choose("Password")
+    assert visitor.dialog.get_by_label("Your password").input_value() == ""
+
+
+def test_a_password_can_be_looked_at(visitor: Visitor) -> None:
+    """The toggle says how it stands; managers find the name beside the password."""
+    visitor.call()
+    visitor.choose("Password")
+    field, toggle = visitor.dialog.get_by_label("Your password"), visitor.dialog.get_by_role("button", name="Show")
+    expect(field).to_have_attribute("autocomplete", "current-password")
+    toggle.click()
+    expect(toggle).to_have_attribute("aria-pressed", "true")
+    expect(field).to_have_attribute("type", "text")
+    name = visitor.page.locator("stepup-dialog input[autocomplete=username]")
+    assert name.input_value() == f"{visitor.who}@northstar.example"
+
+
+def test_remembering_the_device_is_offered_where_policy_allows_it(visitor: Visitor) -> None:
+    """The choice goes with the answer; where it is not allowed there is none."""
+    visitor.call()
+    visitor.choose("Password")
+    visitor.dialog.get_by_label("Remember this device").check()
+    with visitor.page.expect_request("**/attempts") as asked:
+        visitor.fill()
+    assert asked.value.post_data_json == {"method": "password", "response": PASSWORD, "rememberDevice": True}
+    visitor.answers()
+    visitor.call("/do/note.edit")
+    expect(visitor.dialog.get_by_label("Your password")).to_be_visible()
+    expect(visitor.dialog.get_by_label("Remember this device")).to_have_count(0)
+
+
+def test_nothing_is_sent_twice(visitor: Visitor) -> None:
+    """While an answer is on its way, the button says so and takes no other."""
+    visitor.call()
+    visitor.choose("Password")
+    sent: list[str] = []
+    visitor.page.on("request", lambda request: sent.append(request.url))
+    held: list[Route] = []
+    visitor.page.route("**/attempts", lambda route: held.append(route))
+    visitor.fill()
+    expect(visitor.primary).to_have_text("Checking…")
+    expect(visitor.primary).to_have_attribute("aria-disabled", "true")
+    visitor.primary.click(force=True)
+    visitor.page.keyboard.press("Enter")
+    assert len([one for one in sent if one.endswith("/attempts")]) == 1
+    held[0].continue_()
+    assert visitor.answers()[0]["status"] == 200
+
+
+# -- by keyboard -------------------------------------------------------------------------------
+
+
+def test_a_whole_journey_by_keyboard(visitor: Visitor) -> None:
+    """The heading has the focus; tab, arrows and Enter do the rest; the focus goes back to where it was."""
+    page = visitor.page
+    page.evaluate(
+        "() => document.querySelector('#go').addEventListener('click', () => stepup.fetch('/do/org.delete',"
+        " {method: 'POST'}).then((r) => { globalThis.answers = [r.status]; }))"
+    )
+    page.locator("#go").focus()
+    page.keyboard.press("Enter")
+    expect(visitor.dialog.get_by_role("heading", name="Confirm that it is you")).to_be_focused()
+    expect(visitor.dialog.get_by_role("tab").first).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(visitor.dialog.get_by_role("tab", name="Passkey")).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(visitor.dialog.get_by_role("tab", name="Password")).to_be_focused()
+    page.keyboard.press("End")
+    expect(visitor.dialog.get_by_role("tab", name="Code by mail")).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(visitor.dialog.get_by_role("tab", name="Passkey")).to_be_focused()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(visitor.dialog.get_by_role("heading", name="Password")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    assert visitor.answers() == [200]
+    expect(page.locator("#go")).to_be_focused()
+
+
+# -- the end of it -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["Escape", "Cancel"])
+@pytest.mark.parametrize("state", ["loading", "asked", "wrong", "sent", "device", "ended"])
+def test_calling_it_off_in_any_state_is_one_error(visitor: Visitor, state: str, how: str) -> None:
+    """The caller gets ``StepUpCancelledError`` once, nothing is done, and the challenge is closed."""
+    page = visitor.page
+    authenticator = Authenticator(page, present=False)
+    if state == "loading":
+        page.route("**/stepup/challenges", lambda route: None)
+    visitor.call()
+    if state == "wrong":
+        visitor.password("not it")
+        expect(visitor.alert).not_to_be_empty()
+    elif state == "sent":
+        visitor.choose("Code by mail")
+        visitor.dialog.get_by_role("button", name="Mail me a code").click()
+        expect(visitor.dialog.get_by_label("Code from the mail")).to_be_focused()
+    elif state == "device":
+        visitor.dialog.get_by_role("button", name="Use your passkey").click()
+        expect(visitor.primary).to_have_text("Waiting for your device…")
+    elif state == "ended":
+        visitor.choose("Password")
+        visitor.world.clock.advance(301)
+        visitor.fill()
+        expect(visitor.alert).to_have_text("The time is over. Nothing was done.")
+    elif state == "asked":
+        expect(visitor.dialog.get_by_role("tab").first).to_be_visible()
+    expect(visitor.dialog).to_be_visible()
+    if how == "Escape":
+        page.keyboard.press("Escape")
+    else:
+        visitor.dialog.get_by_role("button", name="Cancel").click()
+    assert visitor.answers() == [{"error": "StepUpCancelledError", "code": "cancelled", "text": "cancelled"}]
+    expect(visitor.dialog).to_be_hidden()
+    assert visitor.done == []
+    assert authenticator.cdp is not None
+
+
+def test_an_answer_that_was_right_too_late_opens_nothing(visitor: Visitor) -> None:
+    """Called off while the answer was on its way: the grant it gave is revoked."""
+    held: list[Route] = []
+    visitor.call("/do/member.role")
+    visitor.choose("Password")
+    visitor.page.route("**/attempts", lambda route: held.append(route))
+    visitor.page.route("**/challenges/*", lambda route: route.abort())  # the other thing that would close it
+    visitor.fill()
+    expect(visitor.primary).to_have_text("Checking…")
+    visitor.page.keyboard.press("Escape")
+    assert visitor.answers()[0]["error"] == "StepUpCancelledError"
+    with visitor.page.expect_response("**/grants/*") as revoked:
+        held[0].continue_()
+    assert revoked.value.status == 204
+
+
+def test_too_many_wrong_answers_end_it_and_it_can_start_again(visitor: Visitor) -> None:
+    """The last try closes the challenge; a new one can be had."""
+    visitor.call("/do/bad.risk")
+    visitor.password("not it")
+    expect(visitor.alert).to_contain_text("1 try is left.")
+    visitor.fill("not it either")
+    expect(visitor.alert).to_have_text("Too many answers were wrong. Nothing was done.")
+    expect(visitor.primary).to_be_focused()
+    visitor.dialog.get_by_role("button", name="Start again").click()
+    visitor.password()
+    assert visitor.answers()[0]["status"] == 200
+
+
+def test_what_nobody_can_do_says_where_to_go(visitor: Visitor) -> None:
+    """A call that is denied asks nothing: the caller has the answer."""
+    visitor.call("/do/by.nothing")
+    (answer,) = visitor.answers()
+    assert (answer["status"], json.loads(answer["text"])["code"]) == (403, "no_usable_method")
+    expect(visitor.dialog).to_be_hidden()
