@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from stepup.errors import SchemaMismatch, StoreUnavailable
@@ -10,6 +12,8 @@ from ._connections import Connections, Link, require_schema
 from ._failures import Conflict
 from ._sql import MariaDB
 from .schema import Tables, seeds
+
+_TRIES: Final = 50
 
 
 def create_schema(connections: Connections, tables: Tables) -> None:
@@ -22,17 +26,24 @@ def create_schema(connections: Connections, tables: Tables) -> None:
     except StoreUnavailable:
         pass
     with connections.taking_turns() as end:
-        failure: StoreUnavailable | None = None
-        try:
-            connections.run(_make, tables, checked=False, end=end)
-        except StoreUnavailable as error:
-            failure = error
-        except Conflict:
-            pass  # another process is at it; what it has made is looked at below
+        failure = _made(connections, tables, end)
     try:
         return check_schema(connections)
     except StoreUnavailable as error:
         raise failure or error from None
+
+
+def _made(connections: Connections, tables: Tables, end: float) -> StoreUnavailable | None:
+    """Make them, and again where another process got in the way; why that cannot be said to have worked."""
+    for _ in range(_TRIES):
+        try:
+            connections.run(_make, tables, checked=False, end=end)
+        except Conflict:
+            continue  # what the other has made so far may be half of it
+        except StoreUnavailable as error:
+            return error
+        break
+    return None
 
 
 def check_schema(connections: Connections) -> None:
