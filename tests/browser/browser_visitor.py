@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import secrets
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,7 +72,12 @@ class Visitor:
         field.press("Enter")
 
     def code(self) -> str:
-        mail = [one for one in self.world.outbox.messages if one.to == f"{self.who}@northstar.example"][-1]
+        """The code in the newest mail to this person, which the server may still be sending."""
+        end = time.monotonic() + 10
+        while not (mails := [one for one in self.world.outbox.messages if one.to == f"{self.who}@northstar.example"]):
+            assert time.monotonic() < end, "no mail was sent"
+            time.sleep(0.01)
+        mail = mails[-1]
         found = re.search(r"\b\d{6}\b", mail.text)
         assert found is not None
         return found[0]
