@@ -112,7 +112,7 @@ async def body_of(request: Request) -> bytes:
 
 
 def as_response(made: WebResponse) -> Response:
-    """The response; its cookies are added by the middleware."""
+    """The response, with the cookies it has; those of the visit that it has not are added by the middleware."""
     answer = Response(made.body, made.status)
     for name, value in made.headers:
         answer.headers.append(name, value)
