@@ -215,8 +215,9 @@ export class StepUpDialog extends HTMLElement {
 
   #passkey() {
     return this.#work("passkey.busy", async (asked) => {
+      const { signal } = (asked.device = new AbortController()); // the one before may have been taken back
       const { options } = await asked.way.prepare("passkey");
-      const made = await assertion(options, asked.device.signal).catch(() => {
+      const made = await assertion(options, signal).catch(() => {
         throw new StepUpError("passkey"); // called off, too late, and none here look the same, and shall
       });
       await this.#answer(asked, made);
