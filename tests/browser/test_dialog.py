@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from browser_visitor import Visitor
@@ -14,6 +15,8 @@ from playwright.sync_api import Route, expect
 
 def test_a_password_lets_the_blocked_call_through_once(visitor: Visitor) -> None:
     """The caller sees one answer, that of the repeated call, with the token and a key of its own."""
+    asked: list[str] = []
+    visitor.page.on("request", lambda request: asked.append(request.url.removeprefix(visitor.world.site)))
     visitor.call(init="{method: 'POST', body: 'a body', headers: {'content-type': 'text/plain'}}")
     expect(visitor.dialog).to_contain_text("Delete organization")
     expect(visitor.dialog).to_contain_text(f"{visitor.who}@northstar.example")
@@ -28,6 +31,9 @@ def test_a_password_lets_the_blocked_call_through_once(visitor: Visitor) -> None
     assert done["headers"]["stepup-token"]
     assert len(done["headers"]["idempotency-key"]) == 32
     expect(visitor.dialog).to_be_hidden()
+    assert [re.sub("stepup_[^/]+", "ID", one) for one in asked] == [
+        "/do/org.delete", "/stepup/challenges", "/stepup/challenges/ID/attempts", "/do/org.delete",
+    ]  # fmt: skip
 
 
 def test_a_mailed_code_is_pasted_with_its_space(visitor: Visitor) -> None:

@@ -4,7 +4,7 @@
  * @typedef {import("./types.js").Problem} Problem
  * @typedef {import("./types.js").Prompt} Prompt
  */
-import { call, description, local, refresh } from "./api.js";
+import { call, local, refresh } from "./api.js";
 import { StepUpError } from "./pure.js";
 
 /** How often more time can be had without the call being made again. */
@@ -19,6 +19,7 @@ export class Ceremony {
   sent = new Map();
   /** When it ends, in milliseconds of `performance.now()`. */
   deadline = 0;
+  /** What the action does, in a sentence. */
   about = "";
   closed = false;
   #times = 0;
@@ -42,12 +43,12 @@ export class Ceremony {
    * @returns {Promise<boolean>}
    */
   async open() {
-    const [opened, about] = await Promise.all([this.#opened(), description(this.problem.action ?? "")]);
+    const opened = await this.#opened();
     if (!opened) return false;
     this.challenge = opened.challenge;
     this.methods = opened.remaining;
     this.deadline = local(opened.challenge.expiresAt);
-    this.about = about;
+    this.about = opened.description;
     this.sent.clear();
     this.#times += 1;
     if (this.closed) this.cancel();
