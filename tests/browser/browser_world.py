@@ -7,6 +7,7 @@ an address and a passkey, all of them judged by what the library ships; ``approv
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import socket
 import threading
@@ -103,6 +104,7 @@ class World:
     done: list[dict[str, Any]] = field(default_factory=list)
     foreign: list[dict[str, str]] = field(default_factory=list)
     port: int = 0
+    held: threading.Event = field(default_factory=threading.Event)
 
     @property
     def site(self) -> str:
@@ -134,15 +136,9 @@ class World:
         return passkey
 
     def app(self) -> Starlette:
-        def check(actor: Actor, password: str) -> bool:
-            return password == PASSWORD
-
-        def version(actor: Actor) -> str:
-            return "1"
-
         common: dict[str, Any] = {"store": MemoryStore(), "secret": secrets.token_bytes(32)}
         own: list[Any] = [
-            Password(check=check, version_of=version),
+            Password(check=right_password, version_of=lambda actor: "1"),
             Passkey(rp_id="localhost", rp_name="Northstar", origins=[self.site]),
         ]
         others: list[Any] = [EmailCode(mailer=self.outbox), StandIn("hologram")]
@@ -163,7 +159,11 @@ class World:
             name, body = request.path_params["deed"], await request.body()
             about = Resource("organization", request.query_params.get("org", "org_7"))
             params = {"role": request.query_params["role"]} if "role" in request.query_params else None
-            await step_up.require(request, name, resource=about, params=params)
+            try:
+                await step_up.require(request, name, resource=about, params=params)
+            finally:
+                if "held" in request.query_params:  # decided, and the answer is long on its way
+                    await asyncio.to_thread(self.held.wait, 20)
             self.done.append(
                 {
                     "who": request.cookies["who"], "deed": name, "body": body.decode("utf-8", "replace"),
@@ -175,10 +175,9 @@ class World:
             return JSONResponse({"did": name, "body": body.decode("utf-8", "replace")})
 
         async def page(request: Request) -> Response:
-            await step_up.context(request)  # as signing in would: the page has a session before it makes calls
-            asked = request.query_params
-            html = PAGE.format(lang=asked.get("lang", "en"), dir=asked.get("dir", "ltr"))
-            return HTMLResponse(html, headers={"content-security-policy": OPEN if "open" in asked else STRICT})
+            if "bare" not in request.query_params:
+                await step_up.context(request)  # as signing in would: the page has a session before it makes calls
+            return home(request)
 
         async def away(request: Request) -> Response:
             return RedirectResponse(f"{self.elsewhere}/foreign", 307)
@@ -226,9 +225,19 @@ class World:
         return server
 
 
+def right_password(actor: Actor, password: str) -> bool:
+    return password == PASSWORD
+
+
 def user_of(connection: HTTPConnection) -> Actor | None:
     who = connection.cookies.get("who")
     return None if who is None else Actor(who, email=f"{who}@northstar.example")
+
+
+def home(request: Request) -> Response:
+    asked = request.query_params
+    html = PAGE.format(lang=asked.get("lang", "en"), dir=asked.get("dir", "ltr"))
+    return HTMLResponse(html, headers={"content-security-policy": OPEN if "open" in asked else STRICT})
 
 
 async def framing(request: Request) -> Response:
