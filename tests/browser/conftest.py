@@ -18,17 +18,23 @@ from playwright.sync_api import Browser, expect, sync_playwright
 expect.set_options(timeout=10_000)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """The browser, for one module: while it is there, an event loop runs that other tests must not meet."""
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Where the browser is."""
     where = os.environ.get("STEPUP_CHROMIUM") or shutil.which("chromium-headless-shell") or shutil.which("chromium")
     if where is None:
         why = "no Chromium: apt-get install -y --no-install-recommends chromium-headless-shell"
         if os.environ.get("CI"):
             pytest.fail(why)
         pytest.skip(why)
+    return where
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    """The browser, for one module: while it is there, an event loop runs that other tests must not meet."""
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=where)
+        started = playwright.chromium.launch(executable_path=chromium)
         yield started
         started.close()
 
