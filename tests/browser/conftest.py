@@ -18,10 +18,15 @@ from playwright.sync_api import Browser, expect, sync_playwright
 expect.set_options(timeout=10_000)
 
 
+def chromium() -> str | None:
+    """Where the browser is; None for nowhere."""
+    return os.environ.get("STEPUP_CHROMIUM") or shutil.which("chromium-headless-shell") or shutil.which("chromium")
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """The browser, for one module: while it is there, an event loop runs that other tests must not meet."""
-    where = os.environ.get("STEPUP_CHROMIUM") or shutil.which("chromium-headless-shell") or shutil.which("chromium")
+    where = chromium()
     if where is None:
         why = "no Chromium: apt-get install -y --no-install-recommends chromium-headless-shell"
         if os.environ.get("CI"):
