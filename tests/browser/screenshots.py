@@ -14,9 +14,8 @@ from typing import Any
 from browser_visitor import visit
 from browser_world import World
 from playwright.sync_api import Browser, sync_playwright
+from serving import chromium
 from test_accessible import STATES
-
-from conftest import chromium
 
 WHERE = Path(__file__).parents[2] / "docs" / "images"
 SCHEMES = ("light", "dark")
