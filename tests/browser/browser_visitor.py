@@ -126,6 +126,7 @@ class Authenticator:
             "hasUserVerification": True, "isUserVerified": verified, "automaticPresenceSimulation": present,
         }  # fmt: skip
         made = self.cdp.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+        self.id: str = made["authenticatorId"]
         if holds:
             key = ec.generate_private_key(ec.SECP256R1())
             pkcs8 = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
