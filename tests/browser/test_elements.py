@@ -137,7 +137,7 @@ def test_a_passkey_is_added(owner: Owner, own: bool) -> None:
             "delete PublicKeyCredential.parseCreationOptionsFromJSON; delete PublicKeyCredential.prototype.toJSON;"
         )
         owner.page.reload()
-    owner.kept.append(Authenticator(owner.page, holds=False))
+    owner.kept.append(Authenticator(owner.page))
     owner.hears()
     owner.button("Add a passkey").click()
     name = owner.factors.get_by_label("Name", exact=True)
@@ -160,7 +160,7 @@ def test_a_passkey_is_added(owner: Owner, own: bool) -> None:
 
 def test_a_device_that_makes_none_can_be_asked_again(owner: Owner) -> None:
     """Without a new proof, and with the same options; a device that has one already says so."""
-    device = Authenticator(owner.page, verified=False, holds=False)
+    device = Authenticator(owner.page, verified=False)
     begun(owner, "Add a passkey", "Laptop")
     owner.prove()
     alert = owner.factors.get_by_role("group").get_by_role("alert")
@@ -181,7 +181,7 @@ def test_a_device_that_makes_none_can_be_asked_again(owner: Owner) -> None:
 
 def test_a_device_that_is_waited_for_can_be_left(owner: Owner) -> None:
     """Cancel calls the device off, and another thing can be added."""
-    owner.kept.append(Authenticator(owner.page, present=False, holds=False))
+    owner.kept.append(Authenticator(owner.page, present=False))
     begun(owner, "Add a passkey", "Laptop")
     owner.prove()
     expect(owner.factors.get_by_role("button", name="Waiting for your device…")).to_be_visible()

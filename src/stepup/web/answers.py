@@ -105,6 +105,7 @@ class ChallengeEnvelope(Document):
     """A challenge, and what else a client needs to carry it on."""
 
     challenge: Challenge
+    description: str
     now: _Time
     attempts_left: Annotated[int, Field(ge=0)]
     remaining: list[str]

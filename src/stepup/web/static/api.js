@@ -96,22 +96,3 @@ export const tabs = typeof BroadcastChannel === "function" ? new BroadcastChanne
  * @param {string} key
  */
 export const tell = (what, key) => tabs?.postMessage({ what, key });
-
-/** @type {Promise<Map<string, string>> | undefined} */
-let described;
-
-/**
- * What the registry says of an action, in a sentence; empty where it says nothing.
- * @param {string} action
- */
-export async function description(action) {
-  described ??= call("GET", "actions").then(
-    ({ actions }) => new Map(actions.map((/** @type {any} */ one) => [one.id, one.description])),
-  );
-  try {
-    return (await described).get(action) ?? "";
-  } catch {
-    described = undefined;
-    return "";
-  }
-}
