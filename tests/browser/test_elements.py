@@ -415,8 +415,7 @@ def test_removal_is_asked_for_and_can_be_called_off(owner: Owner) -> None:
     owner.prove()
     expect(owner.factors.get_by_role("status")).to_have_text("Tablet was removed.")
     assert owner.world.factors(owner.who) == []
-    focused = owner.page.evaluate("document.querySelector('stepup-factors').shadowRoot.activeElement?.id")
-    assert focused == "title"
+    expect(owner.factors.get_by_role("heading", name="Ways to confirm", exact=True)).to_be_focused()
 
 
 def test_what_was_removed_elsewhere_meanwhile_is_not_there(owner: Owner) -> None:
