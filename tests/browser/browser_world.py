@@ -240,8 +240,8 @@ class World:
             {"code": "verification_required", "offer": "x", "action": "org.delete"}, 403, headers=allowed
         )
 
-    def serve(self) -> uvicorn.Server:
-        listening = socket.create_server(("127.0.0.1", 0))  # first, since passkeys are for an origin with its port
+    def serve(self, port: int = 0) -> tuple[uvicorn.Server, threading.Thread]:
+        listening = socket.create_server(("127.0.0.1", port))  # first, since passkeys are for an origin with its port
         self.port = listening.getsockname()[1]
         server = uvicorn.Server(uvicorn.Config(self.app(), log_level="error", lifespan="off"))
         thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
@@ -249,7 +249,7 @@ class World:
         while not server.started:
             thread.join(0.01)
             assert thread.is_alive(), "the site did not start"
-        return server
+        return server, thread
 
 
 def yesterdays(who: str) -> Context:

@@ -7,34 +7,28 @@ skipped; where ``CI`` is set, that is a failure.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
 from browser_visitor import Visitor, visit
 from browser_world import World
 from playwright.sync_api import Browser, expect, sync_playwright
+from serving import chromium
 
 expect.set_options(timeout=10_000)
 
 
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """Where the browser is."""
-    where = os.environ.get("STEPUP_CHROMIUM") or shutil.which("chromium-headless-shell") or shutil.which("chromium")
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The browser, for one module: while it is there, an event loop runs that other tests must not meet."""
+    where = chromium()
     if where is None:
         why = "no Chromium: apt-get install -y --no-install-recommends chromium-headless-shell"
         if os.environ.get("CI"):
             pytest.fail(why)
         pytest.skip(why)
-    return where
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    """The browser, for one module: while it is there, an event loop runs that other tests must not meet."""
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium)
+        started = playwright.chromium.launch(executable_path=where)
         yield started
         started.close()
 
@@ -42,7 +36,7 @@ def browser(chromium: str) -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def world() -> Iterator[World]:
     made = World()
-    server = made.serve()
+    server, _ = made.serve()
     yield made
     server.should_exit = True
 

@@ -305,9 +305,10 @@ class FactorItem(Document):
 
 
 class Factors(Document):
-    """Everything that is enrolled."""
+    """Everything that is enrolled, and the methods of which the person can enrol more."""
 
     factors: list[FactorItem]
+    enrollable: list[str]
     now: _Time
 
 

@@ -8,7 +8,7 @@ import { StepUpError } from "./pure.js";
 
 /** Where the protocol is: beside this module, unless that came from elsewhere. */
 const BESIDE = new URL("../", import.meta.url);
-const ROOT = BESIDE.origin === location.origin ? BESIDE : new URL("/stepup/", location.origin);
+export const ROOT = BESIDE.origin === location.origin ? BESIDE : new URL("/stepup/", location.origin);
 
 /** The server's clock minus `performance.now()`; the clock of the computer is asked only where the server never said. */
 let ahead = Date.now() - performance.now();
