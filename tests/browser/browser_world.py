@@ -149,6 +149,7 @@ class World:
             enrol_url="/enrol",
             may_start=lambda action, context: action == "note.edit",
             login_url="/login",
+            record="all",
             **common,
         )
         self.yesterday = StepUp(actions=(), verifiers=own, clock=MovedClock(-A_DAY_AND_MORE), **common)
