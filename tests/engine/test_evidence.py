@@ -346,6 +346,21 @@ def test_the_command_says_what_a_record_proves(both: tuple[dict[str, Any], str],
     assert f"public key in the file. Compare it with the event of its enrolment: {key}" in out
 
 
+def test_a_key_may_begin_with_a_hyphen(run: Run, tmp_path: Path) -> None:
+    """As one in 64 does: it is no option."""
+    device = SoftPasskey(ORIGIN)
+    device.id = b"\xf8" * 16
+    enrolled, attempt = approved(device=device)
+    key = evidence.public_key_of(enrolled)
+    assert key.startswith("-")
+    file = tmp_path / "record.json"
+    file.write_text(json.dumps(evidence.record_of(attempt)), encoding="utf-8")
+    assert run(str(file), "--public-key", key)[0] == run("--public-key", key, str(file))[0] == 0
+    assert run(str(file), f"--public-key={key}")[0] == 0
+    with pytest.raises(SystemExit):
+        run(str(file), "--public-key")
+
+
 def test_the_command_refuses_what_proves_nothing(both: tuple[dict[str, Any], str], run: Run, tmp_path: Path) -> None:
     """Exit code 1 and a reason: for what was changed, is no JSON, says a thing twice, or is not there."""
     record, key = both
