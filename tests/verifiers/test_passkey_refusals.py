@@ -459,6 +459,17 @@ def test_unknown_extensions_are_taken(here: World) -> None:
     assert here.check(outer).verdict is Verdict.ACCEPTED
 
 
+@pytest.mark.requirement("A-W13")
+@pytest.mark.parametrize("algorithm", EVERY)
+def test_nothing_follows_the_extensions(algorithm: str) -> None:
+    """By every algorithm, those that the library does not check as well: signed rightly, and refused all the same."""
+    here = world(SoftPasskey(ORIGIN, algorithm=algorithm))
+    assert here.check(here.forged(data=lambda made: made + cbor({"x": 1}), flags=ALL | ED)).verdict is Verdict.ACCEPTED
+    for more in (cbor({"x": 1}) + b"\0", b"", b"\xff", b"\xa1"):
+        forged = here.forged(data=lambda made, more=more: made + more, flags=ALL | ED)  # type: ignore[misc]
+        assert here.refused(forged) in {"authenticator_data", "signature"}
+
+
 # -- signature --------------------------------------------------------------------------
 
 
