@@ -142,7 +142,7 @@ def test_both_faces_have_what_is_promised(face: type) -> None:
     assert [one for one in SETTINGS if one not in parameters] == []
 
 
-@pytest.mark.parametrize("module", ["stepup._sync", "stepup._async"])
+@pytest.mark.parametrize("module", ["stepup._sync.factors", "stepup._async.factors"])
 def test_factors_are_enrolled_from_the_gate(module: str) -> None:
     """``gate.factors`` has the Python side of enrolment, on both faces."""
     (factors,) = [

@@ -7,26 +7,26 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, ParamSpec, TypeVar, Unpack
 
-from . import _bridge as bridge
-from ._config import Options, Secrets, Settings, build, sender
-from ._engine import authorize, begin, factors, look, passkeys, start, upkeep, verify
-from ._engine.core import Core
-from ._guard import Guard
-from ._observe import Told
-from .ceremony import Prompt
-from .challenge import Challenge
-from .changes import Page
-from .context import Actor, Context, Resource
-from .decide.attempt import MoreNeeded, Rejected, Verified
-from .decision import Authorization, Decision
-from .errors import WrongColour
-from .event import Event
-from .factor import Factor
-from .grant import Grant
-from .lint import Finding, lint
-from .policy import Action, Params, Policy, Risk
-from .ports import Clock, Mailer, Portable, RiskAssessor, Store, Verifier
-from .throttle import Limits
+from stepup import _bridge as bridge
+from stepup._config import Options, Secrets, Settings, build, sender
+from stepup._engine import authorize, begin, look, start, upkeep, verify
+from stepup._guard import Guard
+from stepup._observe import Told
+from stepup.ceremony import Prompt
+from stepup.challenge import Challenge
+from stepup.changes import Page
+from stepup.context import Actor, Context, Resource
+from stepup.decide.attempt import MoreNeeded, Rejected, Verified
+from stepup.decision import Authorization, Decision
+from stepup.errors import WrongColour
+from stepup.event import Event
+from stepup.grant import Grant
+from stepup.lint import Finding, lint
+from stepup.policy import Action, Params, Policy, Risk
+from stepup.ports import Clock, Mailer, Portable, RiskAssessor, Store, Verifier
+from stepup.throttle import Limits
+
+from .factors import Factors
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -151,7 +151,7 @@ class StepUp:
             WrongColour: for an async port or hook.
             StoreUnavailable: if the file cannot be opened or made.
         """
-        from .stores.sql import SQLStore
+        from stepup.stores.sql import SQLStore
 
         store = SQLStore.sqlite(path, timeout=timeout)
         return cls(actions=actions, verifiers=verifiers, store=store, secret=secret, **options)
@@ -400,99 +400,3 @@ class StepUp:
 
     def __repr__(self) -> str:
         return f"StepUp(namespace={self.core.namespace!r}, methods={list(self.core.methods)!r})"
-
-
-class Factors:
-    """Enrolment. Every change is a protected action and ends what was opened before it."""
-
-    def __init__(self, core: Core) -> None:
-        self.core = core
-
-    def list(self, context: Context) -> tuple[Factor, ...]:
-        """Everything the person has enrolled, what the application keeps included; never a secret."""
-        return bridge.run_sync(factors.every(self.core, context))
-
-    def enrol_totp(self, context: Context, *, label: str = "", token: str | None = None) -> factors.TOTPEnrolment:
-        """Make a secret for an authenticator app; it counts once ``confirm_totp`` has seen its first code.
-
-        The person's first factor of all needs a session less than five minutes old; any other, a step-up with
-        the strongest factor held, for ``stepup.factor.add``. Ten minutes to confirm.
-
-        Raises:
-            StepUpRequired, Denied: as ``require``.
-            ConfigurationError: for a gate that keeps no TOTP secrets.
-        """
-        return bridge.run_sync(factors.enrol_totp(self.core, context, label, token))
-
-    def confirm_totp(self, context: Context, factor_id: str, code: str) -> Factor | Rejected:
-        """Confirm a new secret with its first code, from the session that made it; five tries.
-
-        Returns the factor, quarantined for 24 hours if it was added under a weaker proof than itself.
-        """
-        return bridge.run_sync(factors.confirm_totp(self.core, context, factor_id, code))
-
-    def enrol_passkey(
-        self, context: Context, *, label: str = "", token: str | None = None
-    ) -> passkeys.PasskeyEnrolment:
-        """Begin the registration of a passkey; it counts once ``confirm_passkey`` has seen the browser's answer.
-
-        Under the rules of ``enrol_totp``: the first factor of all from a fresh session, any other after a step-up
-        for ``stepup.factor.add``; ten minutes to confirm. Hand ``options`` to ``navigator.credentials.create()``.
-
-        Raises:
-            StepUpRequired, Denied: as ``require``.
-            ConfigurationError: for a gate without ``Passkey()``.
-        """
-        return bridge.run_sync(passkeys.enrol_passkey(self.core, context, label, token))
-
-    def confirm_passkey(self, context: Context, factor_id: str, response: object) -> Factor | Rejected:
-        """Confirm a passkey with the JSON of the browser's answer, from the session that began it; five tries.
-
-        Returns the factor, quarantined for 24 hours if it was added under a weaker proof than itself.
-        """
-        return bridge.run_sync(passkeys.confirm_passkey(self.core, context, factor_id, response))
-
-    def new_recovery_codes(self, context: Context, *, token: str | None = None) -> tuple[str, ...]:
-        """Replace the person's recovery codes and return the new ones, to be shown once.
-
-        They stand in for the strongest possession factor held, and go when it goes.
-
-        Raises:
-            StepUpRequired, Denied: as ``require``; Denied also where there is no factor to stand in for.
-            ConfigurationError: for a gate without ``RecoveryCode()``.
-        """
-        return bridge.run_sync(factors.new_recovery_codes(self.core, context, token))
-
-    def remove(self, context: Context, factor_id: str, *, token: str | None = None) -> bool:
-        """Remove a stored factor of this person; False where there is none with that id.
-
-        Raises:
-            StepUpRequired, Denied: as ``require``, for ``stepup.factor.remove`` on ``Resource("factor", id)``.
-        """
-        return bridge.run_sync(factors.remove(self.core, context, factor_id, token))
-
-    def rename(self, context: Context, factor_id: str, label: str) -> bool:
-        """Give a stored factor of this person another label; False where there is none with that id."""
-        return bridge.run_sync(factors.rename(self.core, context, factor_id, label))
-
-    def changed(self, context: Context, method: str, authorization: Authorization) -> None:
-        """Tell that a factor the application owns (password, address) was changed under a step-up.
-
-        Without it, the change is noticed and quarantined for 24 hours. *authorization* is what ``require``
-        returned for the change, less than five minutes ago.
-
-        Raises:
-            InvalidInput: for an authorization of somebody else, or an old one.
-        """
-        bridge.run_sync(factors.changed(self.core, context, method, authorization))
-
-    def report_totp_step(self, actor: Actor, step: int, *, factor_id: str | None = None) -> bool:
-        """Tell the step of a code that the application's own login accepted, so that it cannot be used again.
-
-        ``step`` is the Unix time divided by the period. Without ``factor_id`` it counts for every
-        authenticator of the person. Returns whether that was news.
-
-        Raises:
-            InvalidInput: for a step in the future, or a factor that is not this person's.
-        """
-        return bridge.run_sync(factors.report_totp_step(self.core, actor, step, factor_id))

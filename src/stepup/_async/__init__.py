@@ -1,0 +1,4 @@
+"""The async face, thin over the engine: ``gate`` has ``AsyncStepUp``; ``factors`` what it offers as ``factors``."""
+
+from .factors import AsyncFactors as AsyncFactors
+from .gate import AsyncStepUp as AsyncStepUp
