@@ -60,7 +60,7 @@ class Link:
 NAVIGATION: Mapping[str, tuple[Link, ...]] = {
     "Your account": (
         Link("/", "Security", "shield"),
-        Link("/factors", "Ways to sign in", "key"),
+        Link("/factors", "Verification methods", "key"),
         Link("/devices", "Devices", "laptop"),
         Link("/activity", "Activity", "pulse"),
     ),

@@ -31,9 +31,13 @@ export function say(text, good = true) {
   if (!(message instanceof HTMLElement)) return;
   message.dataset["good"] = good ? "yes" : "no";
   message.hidden = false;
+  message.dataset["said"] = "";
   const line = document.createElement("p");
   line.textContent = text;
-  message.replaceChildren(line);
+  const close = document.createElement("button");
+  Object.assign(close, { type: "button", className: "icon-button", textContent: "✕", ariaLabel: "Dismiss" });
+  close.addEventListener("click", () => (message.hidden = true));
+  message.replaceChildren(line, close);
 }
 
 /** @param {string} where @param {ParentNode} [within] @returns {HTMLElement} */
