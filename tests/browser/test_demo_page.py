@@ -379,7 +379,7 @@ def test_a_passkey_is_enrolled_and_used_a_day_later(demo: Demo, page: Page) -> N
     kept = Authenticator(page)
     at(page, "/factors")
     page.get_by_role("button", name="Add a passkey").click()
-    page.get_by_label("Name").fill("Laptop")
+    page.get_by_role("textbox", name="Name").fill("Laptop")
     page.get_by_role("button", name="Continue").click()
     page.get_by_role("tab", name="Recovery code").click()
     page.get_by_label("One of your recovery codes").fill(person["recoveryCodes"][1])
