@@ -70,7 +70,7 @@ def naming(owner: Owner) -> None:
 
 
 def device_says_no(owner: Owner) -> None:
-    owner.kept.append(Authenticator(owner.page, verified=False, holds=False))
+    owner.kept.append(Authenticator(owner.page, verified=False))
     naming(owner)
     owner.button("Continue").click()
     owner.prove()
