@@ -8,10 +8,11 @@ import pyotp
 import pytest
 from account_owner import Devices, Owner, at_account, device
 from account_world import AccountWorld
+from browser_states import LOOKS, SIZES
 from browser_visitor import Authenticator
 from browser_world import PASSWORD
 from playwright.sync_api import Browser, expect
-from test_accessible import AXE, LOOKS, SIZES
+from test_accessible import AXE
 
 
 @pytest.fixture(scope="module")
