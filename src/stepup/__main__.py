@@ -40,7 +40,7 @@ _PATIENT: Final = 30.0
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
-    given = _parser().parse_args(arguments)
+    given = _parser().parse_args(_joined(sys.argv[1:] if arguments is None else arguments))
     command: Callable[[argparse.Namespace], int] = given.command
     try:
         return command(given)
@@ -50,6 +50,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         wanted = "'stepup-auth[demo]'" if command is _demo else "'stepup-auth[sql]' and a driver"
         print(f"stepup: {error.name} is not installed; pip install {wanted}.", file=sys.stderr)
     return 1
+
+
+def _joined(arguments: Sequence[str]) -> list[str]:
+    """*arguments* with a public key joined to its option: one in 64 begins with a hyphen, as an option would."""
+    found = list(arguments)
+    if "--public-key" in found[:-1]:
+        place = found.index("--public-key")
+        found[place : place + 2] = [f"--public-key={found[place + 1]}"]
+    return found
 
 
 def _parser() -> argparse.ArgumentParser:

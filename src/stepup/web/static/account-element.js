@@ -7,13 +7,13 @@
  * Two regions, `status` and `error`, stand there from the beginning, so that what is put there is read out.
  */
 import { retell, time } from "./account-dom.js";
-import { listen, now, request } from "./account-api.js";
+import { listen, now, read, request } from "./account-api.js";
 import { headingLevel, neighbour, regional } from "./account-pure.js";
 import { sheet as accountSheet } from "./account-style.js";
 import { AccountWords, accountWords } from "./account-texts.js";
 import { local } from "./api.js";
 import { h } from "./dom.js";
-import { StepUpCancelledError, StepUpError } from "./pure.js";
+import { StepUpCancelledError, StepUpError, blocked } from "./pure.js";
 import { sheet } from "./style.js";
 
 const MINUTE = 60_000;
@@ -33,6 +33,8 @@ export class AccountElement extends HTMLElement {
   #running = null;
   #again = false;
   #tag = "en";
+  /** Whether what is said to be wrong is that it could not be read. */
+  #unread = false;
   /** @type {Map<string, {row: HTMLLIElement, as: string}>} */
   #shown = new Map();
 
@@ -48,11 +50,12 @@ export class AccountElement extends HTMLElement {
     this.none = h("p", { class: "empty", part: "empty", hidden: true });
     this.link = h("a", { hidden: true });
     this.retry = h("button", { type: "button", part: "button retry", hidden: true, click: () => this.#tryAgain() });
+    this.unlock = h("button", { type: "button", part: "button unlock", hidden: true, click: () => this.#unlock() });
     this.rows = h("ul", { part: "list", role: "list", hidden: true });
     this.foot = h("div", { class: "foot" });
     this.section = h(
       "section", { part: "section", "aria-labelledby": "title" },
-      this.heading, this.lead, this.error, this.link, this.retry, this.status, this.wait, this.none, this.rows, this.foot,
+      this.heading, this.lead, this.error, this.link, this.retry, this.status, this.wait, this.none, this.unlock, this.rows, this.foot,
     ); // prettier-ignore
     root.append(this.section);
     this.#head();
@@ -82,9 +85,11 @@ export class AccountElement extends HTMLElement {
 
   /**
    * Ask the server for what there is.
-   * @returns {Promise<void>}
+   * @param {(path: string) => Promise<any>} read
    */
-  async load() {}
+  async load(read) {
+    await read("");
+  }
 
   /** Show what was loaded. */
   draw() {}
@@ -118,15 +123,20 @@ export class AccountElement extends HTMLElement {
     this.wait.hidden = this.loaded;
     this.section.setAttribute("aria-busy", "true");
     try {
-      await this.load();
-      this.loaded = true;
-      this.#failed(null);
-      this.#drawn();
+      await this.#loaded(read);
     } catch (error) {
       this.#failed(error);
     }
     this.wait.hidden = true;
     this.section.removeAttribute("aria-busy");
+  }
+
+  /** @param {(path: string) => Promise<any>} how */
+  async #loaded(how) {
+    await this.load(how);
+    this.loaded = true;
+    this.#failed(null);
+    this.#drawn();
   }
 
   #drawn() {
@@ -158,6 +168,7 @@ export class AccountElement extends HTMLElement {
     this.lead.textContent = this.text(`${what}.lead`);
     this.wait.textContent = this.text("loading");
     this.retry.textContent = this.text("account.retry");
+    this.unlock.textContent = this.text("account.unlock");
   }
 
   /** @param {string} name @param {Record<string, string | number>} [values] */
@@ -199,20 +210,34 @@ export class AccountElement extends HTMLElement {
 
   /** @param {unknown} error why it could not be read; null if it could */
   #failed(error) {
-    const code = error instanceof StepUpError ? error.code : error ? "store_unavailable" : "";
-    const missing = code === "not_found";
-    if (error || !this.retry.hidden) this.error.textContent = error && !missing ? this.trouble(error) : "";
-    this.retry.hidden = !error || missing || code === "login_required";
-    const where = error instanceof StepUpError && code === "login_required" ? error.problem?.loginUrl : null;
-    this.link.hidden = !where;
-    this.link.href = where ?? "";
-    this.link.textContent = where ? this.text("to.login_required") : "";
-    if (!missing) return;
-    this.none.hidden = false;
-    this.none.textContent = this.text("account.unavailable");
+    const found = error instanceof StepUpError ? error : error ? new StepUpError("store_unavailable") : null;
+    const locked = blocked(found?.problem) !== null;
+    const instead = locked ? "account.locked" : found?.code === "not_found" ? "account.unavailable" : "";
+    const link = (found?.code === "login_required" && found.problem?.loginUrl) || "";
+    if (found || this.#unread) this.error.textContent = found && !instead ? this.trouble(found) : "";
+    this.#unread = found !== null;
+    this.retry.hidden = !found || instead !== "" || found.code === "login_required";
+    this.unlock.hidden = !locked;
+    this.link.hidden = !link;
+    this.link.href = link;
+    this.link.textContent = link && this.text("to.login_required");
+    if (instead) this.#instead(this.text(instead));
+  }
+
+  /** Show a text and nothing else: what was shown before is not for those who may not see it. @param {string} text */
+  #instead(text) {
+    this.#shown.clear();
     this.rows.replaceChildren();
     this.foot.replaceChildren();
     this.rows.hidden = true;
+    this.none.hidden = false;
+    this.none.textContent = text;
+  }
+
+  /** Read it with the proof that it needs. */
+  async #unlock() {
+    const done = await this.change(this.unlock, () => this.#loaded((path) => request("GET", path)));
+    if (done) this.heading.focus();
   }
 
   async #tryAgain() {

@@ -19,8 +19,9 @@ export class StepUpDevices extends AccountElement {
     return this.#devices.length ? "" : "devices.empty";
   }
 
-  async load() {
-    const { devices } = await this.request("GET", "devices");
+  /** @param {(path: string) => Promise<any>} read */
+  async load(read) {
+    const { devices } = await read("devices");
     const since = (/** @type {Device} */ one) => Date.parse(one.lastUsedAt ?? one.createdAt);
     this.#devices = devices.sort((/** @type {Device} */ a, /** @type {Device} */ b) =>
       Number(b.current) - Number(a.current) || since(b) - since(a)); // prettier-ignore

@@ -30,8 +30,9 @@ export class StepUpEvents extends AccountElement {
     return Number.isInteger(wanted) && wanted >= 1 && wanted <= MOST ? wanted : FEW;
   }
 
-  async load() {
-    const newest = await this.request("GET", `events?limit=${this.#limit}`);
+  /** @param {(path: string) => Promise<any>} read */
+  async load(read) {
+    const newest = await read(`events?limit=${this.#limit}`);
     if (newest.events.some((/** @type {SecurityEvent} */ { action }) => action && !action.startsWith("stepup."))) {
       this.#labels = await actionLabels();
     }

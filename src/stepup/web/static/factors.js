@@ -51,8 +51,9 @@ export class StepUpFactors extends AccountElement {
     return this.factors.length ? "" : "factors.empty";
   }
 
-  async load() {
-    const { factors, enrollable } = await this.request("GET", "factors");
+  /** @param {(path: string) => Promise<any>} read */
+  async load(read) {
+    const { factors, enrollable } = await read("factors");
     this.factors = factors;
     this.#enrollable = enrollable.filter((/** @type {string} */ name) => name in PANELS);
   }
