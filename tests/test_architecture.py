@@ -28,7 +28,7 @@ PURE: tuple[str, ...] = tuple(tomllib.loads((ROOT / "pyproject.toml").read_text(
 
 VALUES = (
     "errors", "context", "decision", "canonical", "keys", "token", "requirement", "policy",
-    "binding", "factor", "challenge", "throttle", "grant", "event",
+    "binding", "factor", "challenge", "throttle", "grant", "event", "history",
 )  # fmt: skip
 PORTS = (*VALUES, "changes", "ceremony", "ports")
 ENGINE = (*PORTS, "clock", "_bridge", "decide", "notices", "_engine")
@@ -51,6 +51,8 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "throttle": ("errors", "context"),
     "grant": ("errors", "context", "requirement", "policy", "binding"),
     "event": ("errors", "context", "decision", "binding"),
+    "history": ("factor", "throttle"),
+    "risk": ("errors", "context", "history"),
     # records and decisions; decisions never see a port
     "changes": VALUES,
     "ceremony": VALUES,

@@ -28,6 +28,7 @@ from .ports import (
     AsyncVerifier,
     Call,
     Clock,
+    HistoryAssessor,
     Mailer,
     Message,
     Portable,
@@ -59,7 +60,7 @@ class Common(TypedDict, total=False):
 class Options(Common, total=False):
     """The rest of them on the sync face."""
 
-    risk: RiskAssessor | None
+    risk: RiskAssessor | HistoryAssessor | None
     mailer: Mailer | None
     may_start: Callable[[str, Context], bool] | None
     on_event: Callable[[Event], object] | None
@@ -68,7 +69,7 @@ class Options(Common, total=False):
 class AsyncOptions(Common, total=False):
     """The rest of them on the async face."""
 
-    risk: RiskAssessor | AsyncRiskAssessor | None
+    risk: RiskAssessor | AsyncRiskAssessor | HistoryAssessor | None
     mailer: Mailer | AsyncMailer | None
     may_start: Callable[[str, Context], bool | Awaitable[bool]] | None
     on_event: Callable[[Event], object] | None
@@ -100,7 +101,7 @@ def build(
     *,
     store: AsyncStore,
     verifiers: Sequence[AsyncVerifier],
-    assess: AsyncRiskAssessor | None,
+    risk: AsyncRiskAssessor | HistoryAssessor | None,
     send: Callable[[Message], object] | None,
     call: Call,
 ) -> Core:
@@ -143,7 +144,7 @@ def build(
             _with_own(settings.actions),
             settings.policies,
             methods={name: info.strength for name, info in methods.items()},
-            assessed=assess is not None,
+            assessed=risk is not None,
         ),
         ring=ring,
         vault=Vault(factor_ring),
@@ -155,7 +156,8 @@ def build(
         clock=ForwardClock(clock),
         call=call,
         limits=settings.limits or Limits(),
-        assess=assess,
+        assess=None if isinstance(risk, HistoryAssessor) else risk,
+        watch=risk if isinstance(risk, HistoryAssessor) else None,
         send=send,
         on_event=settings.on_event,
         observe=observer(settings.on_decision, call, clock) if settings.on_decision else None,

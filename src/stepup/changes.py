@@ -6,19 +6,20 @@ answers ``APPLIED`` or ``Lost``; anything else means refuse.
 
 A decision may rely only on records that it also puts or checks.
 
-========= ======================= ============================================ ===================
+========= ======================= ============================================ ====================
 kind      id                      value                                        expires
-========= ======================= ============================================ ===================
+========= ======================= ============================================ ====================
 fence     (empty)                 Fence: the store's own, same in every partition never
 epoch     actor, session:<hash>   Epoch: only its version matters              never
 throttle  (empty)                 Throttle                                     never
 roster    (empty)                 Roster                                       never
+known     (empty)                 Known                                        last proof + 90 days
 factor    method                  FactorSet                                    never
 challenge challenge id            Challenge                                    its end + 24 h
 shelf     session hash, or empty  Shelf                                        last grant + 24 h
 grant     grant id                Spend                                        grant's end + 24 h
 claim     what is claimed         Claim                                        token's end + 24 h
-========= ======================= ============================================ ===================
+========= ======================= ============================================ ====================
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from .errors import ContractBroken
 from .event import Event
 from .factor import FactorSet, Roster
 from .grant import Claim, Shelf, Spend
+from .history import Known
 from .throttle import Throttle
 
 Partition = str
@@ -58,13 +60,14 @@ class Fence:
     """Carries nothing: its version changes whenever acknowledged writes may have been lost."""
 
 
-Value = Challenge | Claim | Epoch | FactorSet | Fence | Roster | Shelf | Spend | Throttle
+Value = Challenge | Claim | Epoch | FactorSet | Fence | Known | Roster | Shelf | Spend | Throttle
 V = TypeVar("V")
 
 FENCE: Final = Key("fence")
 ACTOR_EPOCH: Final = Key("epoch", "actor")
 THROTTLE: Final = Key("throttle")
 ROSTER: Final = Key("roster")
+KNOWN: Final = Key("known")
 
 
 def session_epoch(session: str | None) -> Key:

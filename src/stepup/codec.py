@@ -33,6 +33,7 @@ from .errors import ContractBroken, InvalidInput
 from .event import Event
 from .factor import FactorSet, Roster
 from .grant import Claim, Shelf, Spend
+from .history import Known
 from .throttle import Throttle
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ _TYPES: Final[Mapping[str, type[Value]]] = {
     "epoch": Epoch,
     "factor_set": FactorSet,
     "fence": Fence,
+    "known": Known,
     "roster": Roster,
     "shelf": Shelf,
     "spend": Spend,

@@ -29,6 +29,7 @@ from stepup.ports import (
     AsyncStore,
     AsyncVerifier,
     Clock,
+    HistoryAssessor,
     Mailer,
     Portable,
     RiskAssessor,
@@ -60,7 +61,7 @@ class AsyncStepUp:
         policies: Mapping[Risk | int | str, Policy] | None = None,
         limits: Limits | None = None,
         clock: Clock | None = None,
-        risk: RiskAssessor | AsyncRiskAssessor | None = None,
+        risk: RiskAssessor | AsyncRiskAssessor | HistoryAssessor | None = None,
         mailer: Mailer | AsyncMailer | None = None,
         may_start: Callable[[str, Context], bool | Awaitable[bool]] | None = None,
         context_of: Callable[[], Context] | None = None,
@@ -85,7 +86,7 @@ class AsyncStepUp:
             policies: replacements for the default table by ``Risk``, and named policies.
             limits: attempt, send and lock-out numbers.
             clock: where time comes from.
-            risk: judges the session's risk.
+            risk: judges the session's risk: ``stepup.risk.Signals()``, or an assessor of your own.
             mailer: sends notices; by default the mailer of ``EmailCode``.
             may_start: lets a client start a challenge without an offer, over HTTP: ``(action, context) -> bool``.
             context_of: the context of the current request, for guards that are given none.
@@ -125,7 +126,7 @@ class AsyncStepUp:
             settings,
             store=bridge.async_store(store),
             verifiers=[bridge.async_verifier(verifier, call) for verifier in verifiers],
-            assess=None if risk is None else bridge.called_assessor(risk, call),
+            risk=bridge.async_assessor(risk, call),
             send=sender(mailer, verifiers),
             call=call,
         )

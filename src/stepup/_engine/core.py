@@ -15,9 +15,9 @@ from typing import Final, NamedTuple, TypeVar
 
 from stepup.binding import partition
 from stepup.challenge import Challenge
-from stepup.changes import APPLIED, Changes, Key, Lost, Snapshot
+from stepup.changes import APPLIED, KNOWN, Changes, Key, Lost, Snapshot
 from stepup.clock import ForwardClock
-from stepup.context import RECOVERY_CODE, UNKNOWN_RISK, Actor, Context, Resource, RiskAssessment, require_text
+from stepup.context import RECOVERY_CODE, Actor, Context, Resource, require_text
 from stepup.decide.holding import MethodInfo
 from stepup.decide.request import Ids, Request, resolve
 from stepup.decision import Decision
@@ -26,9 +26,11 @@ from stepup.event import Event, EventType, event
 from stepup.factor import Factor, Roster
 from stepup.keys import KeyRing, Vault
 from stepup.policy import Params, Registry, Risk
-from stepup.ports import AsyncRiskAssessor, AsyncStore, AsyncVerifier, Call, Joined, Message, Stored
+from stepup.ports import AsyncRiskAssessor, AsyncStore, AsyncVerifier, Call, HistoryAssessor, Joined, Message, Stored
 from stepup.throttle import Limits
 from stepup.token import TokenWriter
+
+from .risk import assessed
 
 T = TypeVar("T")
 TRIES: Final = 8
@@ -61,6 +63,7 @@ class Core:
     call: Call
     limits: Limits
     assess: AsyncRiskAssessor | None
+    watch: HistoryAssessor | None
     send: Callable[[Message], object] | None
     on_event: Callable[[Event], object] | None
     observe: Observe | None
@@ -86,21 +89,16 @@ class Core:
         at_least: Risk = Risk.LOW,
     ) -> Request:
         """Make a call concrete, with the session's risk assessed."""
-        assessed = None
-        if self.assess is not None and isinstance(context, Context):  # pyright: ignore[reportUnnecessaryIsInstance] -- resolve() refuses anything else
-            assessed = await self._assessed(context, self.registry.action(action).id)
-        return resolve(self.registry, self.ring, action, context, resource, params, assessed, at_least)
+        risk, visit = None, None
+        if isinstance(context, Context):  # pyright: ignore[reportUnnecessaryIsInstance] -- resolve() refuses anything else
+            risk, visit = await assessed(self, context, self.registry.action(action).id)
+        made = resolve(self.registry, self.ring, action, context, resource, params, risk, at_least)
+        return made if visit is None else replace(made, visit=visit)
 
-    async def _assessed(self, context: Context, action: str) -> RiskAssessment:
-        assert self.assess is not None  # request() asks only then
-        try:
-            found: object = await self.assess(context, action)
-        except WrongColour:
-            raise
-        except Exception as error:  # noqa: BLE001 -- a failing assessor is unknown risk, never low risk
-            logger.warning("the risk assessor raised %s", type(error).__name__)
-            return UNKNOWN_RISK
-        return found if isinstance(found, RiskAssessment) else UNKNOWN_RISK  # pyright: ignore[reportUnnecessaryIsInstance] -- a port's answer is never taken on trust
+    @property
+    def remembered(self) -> tuple[Key, ...]:
+        """What a batch that changes what is known of a person loads besides: the history, if the gate keeps one."""
+        return () if self.watch is None else (KNOWN,)
 
     # -- what the person holds --------------------------------------------------
 

@@ -88,7 +88,7 @@ Judge = Callable[[StoredFactor, FactorSet, datetime], Awaitable[Confirmed | Chec
 async def confirm(core: Core, context: Context, method: str, factor_id: str, judge: Judge) -> Factor | Rejected:
     """Count the answer, let *judge* look at it, and make the factor count if it was right."""
     where, session, now = core.partition(require_context(context).actor), session_hash(core.ring, context), core.now()
-    keys = (ROSTER, ACTOR_EPOCH, session_epoch(session), THROTTLE, factor_key(method))
+    keys = (ROSTER, ACTOR_EPOCH, session_epoch(session), THROTTLE, factor_key(method), *core.remembered)
 
     def count(snapshot: Snapshot) -> tuple[Changes | None, tuple[StoredFactor, FactorSet] | None]:
         found = pure.pending_factor(factor_id, method, session, snapshot, now)

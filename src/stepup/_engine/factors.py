@@ -94,7 +94,7 @@ async def new_recovery_codes(core: Core, context: Context, token: object) -> tup
         "tuple[StoredFactor, tuple[str, ...]]", maker.new(f"recovery_{token_hex(8)}", core.vault, context.actor)
     )
     listed = Factor(made.id, RECOVERY_CODE, stands_for=target.method, quarantined_until=target.quarantined_until)
-    now, keys = core.now(), (ROSTER, ACTOR_EPOCH, THROTTLE, factor_key(RECOVERY_CODE))
+    now, keys = core.now(), (ROSTER, ACTOR_EPOCH, THROTTLE, factor_key(RECOVERY_CODE), *core.remembered)
 
     def decide(snapshot: Snapshot) -> tuple[Changes | None, Factor | None]:
         if pure.revoked(enrolling, snapshot):
@@ -129,7 +129,7 @@ async def remove(core: Core, context: Context, factor_id: str, token: object) ->
             return None, False
         return pure.remove(context, factor, others, snapshot, now, ids()), True
 
-    gone = await core.commit(where, (ROSTER, ACTOR_EPOCH, *methods), decide)
+    gone = await core.commit(where, (ROSTER, ACTOR_EPOCH, *methods, *core.remembered), decide)
     if gone:
         await core.tell(context, factor_removed(context, now))
     return gone
@@ -164,7 +164,7 @@ async def changed(core: Core, context: Context, method: str, authorization: Auth
         def decide(snapshot: Snapshot, factor: Factor = factor, strength: int = strength) -> tuple[Changes, None]:
             return pure.acknowledge(context, factor, strength, authorization.strength, snapshot, now, ids()), None
 
-        await core.commit(core.partition(actor), (ROSTER, ACTOR_EPOCH), decide)
+        await core.commit(core.partition(actor), (ROSTER, ACTOR_EPOCH, *core.remembered), decide)
     await core.tell(context, factor_changed(context, method, now))
 
 

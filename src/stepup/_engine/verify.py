@@ -140,7 +140,7 @@ async def _conclude(
 ) -> Verified | MoreNeeded | Rejected:
     now = core.now()  # the verifier may have taken its time: what expired meanwhile is expired
     where, request = core.partition(context.actor), opened.request
-    keys = answer_keys(one.challenge.id, request.binding.session, one.method, findings.rotated)
+    keys = (*answer_keys(one.challenge.id, request.binding.session, one.method, findings.rotated), *core.remembered)
     fresh = ids()
 
     def decide(snapshot: Snapshot) -> tuple[Changes, Grant | MoreNeeded | Rejected]:

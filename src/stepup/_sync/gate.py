@@ -23,7 +23,7 @@ from stepup.event import Event
 from stepup.grant import Grant
 from stepup.lint import Finding, lint
 from stepup.policy import Action, Params, Policy, Risk
-from stepup.ports import Clock, Mailer, Portable, RiskAssessor, Store, Verifier
+from stepup.ports import Clock, HistoryAssessor, Mailer, Portable, RiskAssessor, Store, Verifier
 from stepup.throttle import Limits
 
 from .factors import Factors
@@ -50,7 +50,7 @@ class StepUp:
         policies: Mapping[Risk | int | str, Policy] | None = None,
         limits: Limits | None = None,
         clock: Clock | None = None,
-        risk: RiskAssessor | None = None,
+        risk: RiskAssessor | HistoryAssessor | None = None,
         mailer: Mailer | None = None,
         may_start: Callable[[str, Context], bool] | None = None,
         context_of: Callable[[], Context] | None = None,
@@ -74,7 +74,7 @@ class StepUp:
             policies: replacements for the default table by ``Risk``, and named policies.
             limits: attempt, send and lock-out numbers.
             clock: where time comes from.
-            risk: judges the session's risk.
+            risk: judges the session's risk: ``stepup.risk.Signals()``, or an assessor of your own.
             mailer: sends notices; by default the mailer of ``EmailCode``.
             may_start: lets a client start a challenge without an offer, over HTTP: ``(action, context) -> bool``.
             context_of: the context of the current request, for guards that are given none.
@@ -92,7 +92,6 @@ class StepUp:
         """
         bridge.refuse_async("clock", clock, ("now",))
         for name, hook in (
-            ("risk", risk),
             ("on_event", on_event),
             ("on_decision", on_decision),
             ("may_start", may_start),
@@ -121,7 +120,7 @@ class StepUp:
             settings,
             store=bridge.InlineStore(store),
             verifiers=[bridge.sync_verifier(verifier) for verifier in verifiers],
-            assess=None if risk is None else bridge.called_assessor(risk, bridge.inline_call),
+            risk=bridge.sync_assessor(risk),
             send=sender(mailer, verifiers),
             call=bridge.inline_call,
         )

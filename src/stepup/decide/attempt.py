@@ -21,6 +21,7 @@ from stepup.challenge import Challenge, FactorRef, State, prove, reject, reserve
 from stepup.changes import (
     ACTOR_EPOCH,
     FENCE,
+    KNOWN,
     RETENTION,
     ROSTER,
     THROTTLE,
@@ -42,6 +43,7 @@ from stepup.errors import Code
 from stepup.event import EVIDENCE, Event, EventType
 from stepup.factor import FactorSet, Roster, StoredFactor
 from stepup.grant import Claim, Grant, Shelf, Spend, mint, moved, shelved
+from stepup.history import KEPT, Known, proved_from
 from stepup.requirement import met
 from stepup.throttle import Limits, Throttle, Trial, blocked, closing, counting, succeeded
 
@@ -379,6 +381,7 @@ def _mint(
         *_shelf_puts(request, snapshot, grant, challenge, now),
         *session_puts,
         *used[0],
+        *_known_puts(request, snapshot, now),
     )
     checks = (Check(ACTOR_EPOCH, epochs[0]), Check(FENCE, challenge.fence), *session_checks, *used[1])
     return Changes(now, puts, checks, (event,)), grant
@@ -415,6 +418,14 @@ def _shelf_puts(
     if home is not None or "session" not in request.action.bound:
         shelves[home] = shelved(shelves.get(home) or snapshot.get(shelf_key(home), Shelf), grant, now)
     return tuple(snapshot.put(shelf_key(key), shelf, expires_at=_until(shelf, now)) for key, shelf in shelves.items())
+
+
+def _known_puts(request: Request, snapshot: Snapshot, now: datetime) -> tuple[Record, ...]:
+    """Where the proof came from, for a gate that keeps a history: now, and never before it was accepted."""
+    if request.visit is None:
+        return ()
+    known = proved_from(snapshot.get(KNOWN, Known) or Known(), request.visit, now)
+    return (snapshot.put(KNOWN, known, expires_at=now + KEPT),)
 
 
 def _until(shelf: Shelf, now: datetime) -> datetime:

@@ -188,6 +188,7 @@ class ActionItem(Document):
     confirmation: str
     audit_level: str
     token_required: bool
+    session_risk: RiskLevel | None
     status: Literal["blocked", "needs_proof", "unlocked"]
 
 
@@ -220,6 +221,7 @@ class Session(Document):
     proofs: list[SessionProof]
     device: SessionDevice | None
     risk_level: RiskLevel | None
+    risk_reasons: list[str]
     now: _Time
 
 
