@@ -141,6 +141,13 @@ def demo(session: nox.Session) -> None:
 
 
 @nox.session
+def screenshots(session: nox.Session) -> None:
+    """Take the pictures of the documentation anew, in headless Chromium; look at them before they are committed."""
+    session.install("-e", ".", *groups("test"))
+    session.run("python", "tests/browser/screenshots.py", *session.posargs, env={"PYTHONPATH": "tests/browser"})
+
+
+@nox.session
 def quickstart(session: nox.Session) -> None:
     """Watch a dangerous action being blocked, proved, unlocked, and refused on every kind of misuse; no browser."""
     session.install("-e", ".", *groups("mail"))

@@ -107,10 +107,10 @@ def opened(context: BrowserContext, address: str, troubles: list[str]) -> Page:
     return page
 
 
-def visit(world: World, browser: Browser, address: str = "/", **options: Any) -> Visitor:
-    """A new person on a new page, already known to the site."""
+def visit(world: World, browser: Browser, address: str = "/", *, who: str = "", **options: Any) -> Visitor:
+    """A new person, or *who*, on a new page, already known to the site."""
     context = browser.new_context(base_url=world.site, locale="en-GB", **options)
-    who, troubles = f"olivia{secrets.token_hex(4)}", list[str]()
+    who, troubles = who or f"olivia{secrets.token_hex(4)}", list[str]()
     context.add_cookies([{"name": "who", "value": who, "url": world.site}])
     return Visitor(world, context, opened(context, world.site + address, troubles), who, troubles)
 

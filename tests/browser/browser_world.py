@@ -208,8 +208,8 @@ class World:
             {"code": "verification_required", "offer": "x", "action": "org.delete"}, 403, headers=allowed
         )
 
-    def serve(self) -> uvicorn.Server:
-        config = uvicorn.Config(self.app(), host="127.0.0.1", port=0, log_level="error", lifespan="off")
+    def serve(self, port: int = 0) -> uvicorn.Server:
+        config = uvicorn.Config(self.app(), host="127.0.0.1", port=port, log_level="error", lifespan="off")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
