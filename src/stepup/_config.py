@@ -20,6 +20,7 @@ from .decide.holding import MethodInfo
 from .errors import ConfigurationError, InvalidInput
 from .event import Event
 from .keys import KeyRing, Secret, Vault
+from .notices import Notice, Notices
 from .policy import Action, Policy, Registry, Risk
 from .ports import (
     AsyncMailer,
@@ -55,6 +56,7 @@ class Common(TypedDict, total=False):
     enrol_url: str | None
     login_url: str | None
     revoke_on_reuse: bool
+    notices: Notices | None
 
 
 class Options(Common, total=False):
@@ -63,6 +65,7 @@ class Options(Common, total=False):
     risk: RiskAssessor | HistoryAssessor | None
     mailer: Mailer | None
     may_start: Callable[[str, Context], bool] | None
+    notify: Callable[[Notice], object] | None
     on_event: Callable[[Event], object] | None
 
 
@@ -72,6 +75,7 @@ class AsyncOptions(Common, total=False):
     risk: RiskAssessor | AsyncRiskAssessor | HistoryAssessor | None
     mailer: Mailer | AsyncMailer | None
     may_start: Callable[[str, Context], bool | Awaitable[bool]] | None
+    notify: Callable[[Notice], object] | None
     on_event: Callable[[Event], object] | None
     offload: Offload | None
 
@@ -86,6 +90,8 @@ class Settings:
     policies: Mapping[Risk | int | str, Policy] | None = None
     limits: Limits | None = None
     clock: Clock | None = None
+    notify: Callable[[Notice], object] | None = None
+    notices: Notices | None = None
     on_event: Callable[[Event], object] | None = None
     on_decision: Told | None = None
     record: Literal["events", "all"] = "events"
@@ -126,10 +132,7 @@ def build(
         raise ConfigurationError(
             f"limits= must be Limits, not {type(settings.limits).__name__}.", remedy="Use Limits(...)."
         )
-    hooks: dict[str, object] = {"on_event": settings.on_event, "on_decision": settings.on_decision}
-    for what, given in hooks.items():
-        if given is not None and not callable(given):
-            raise ConfigurationError(f"{what}= is a {type(given).__name__}, not callable.", remedy="Pass a function.")
+    _check_telling(settings)
     if not isinstance(settings.revoke_on_reuse, bool):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
         raise ConfigurationError("revoke_on_reuse= must be True or False.")
     ring = KeyRing.coerce(settings.secret)
@@ -159,6 +162,8 @@ def build(
         assess=None if isinstance(risk, HistoryAssessor) else risk,
         watch=risk if isinstance(risk, HistoryAssessor) else None,
         send=send,
+        notify=settings.notify,
+        notices=settings.notices or Notices(),
         on_event=settings.on_event,
         observe=observer(settings.on_decision, call, clock) if settings.on_decision else None,
         record_all=settings.record == "all",
@@ -168,6 +173,22 @@ def build(
         login_url=settings.login_url,
         revoke_on_reuse=settings.revoke_on_reuse,
     )
+
+
+def _check_telling(settings: Settings) -> None:
+    """Refuse what cannot be told anything, and settings of another type."""
+    hooks: dict[str, object] = {
+        "on_event": settings.on_event,
+        "on_decision": settings.on_decision,
+        "notify": settings.notify,
+    }
+    for what, given in hooks.items():
+        if given is not None and not callable(given):
+            raise ConfigurationError(f"{what}= is a {type(given).__name__}, not callable.", remedy="Pass a function.")
+    if settings.notices is not None and not isinstance(settings.notices, Notices):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
+        raise ConfigurationError(
+            f"notices= must be Notices, not {type(settings.notices).__name__}.", remedy="Use Notices(...)."
+        )
 
 
 RESERVED: Final = frozenset({FRESH_SESSION, "any", "strongest"})

@@ -14,6 +14,7 @@ epoch     actor, session:<hash>   Epoch: only its version matters              n
 throttle  (empty)                 Throttle                                     never
 roster    (empty)                 Roster                                       never
 known     (empty)                 Known                                        last proof + 90 days
+told      (empty)                 Told                                         never
 factor    method                  FactorSet                                    never
 challenge challenge id            Challenge                                    its end + 24 h
 shelf     session hash, or empty  Shelf                                        last grant + 24 h
@@ -36,6 +37,7 @@ from .factor import FactorSet, Roster
 from .grant import Claim, Shelf, Spend
 from .history import Known
 from .throttle import Throttle
+from .told import Told
 
 Partition = str
 FOREVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
@@ -60,7 +62,7 @@ class Fence:
     """Carries nothing: its version changes whenever acknowledged writes may have been lost."""
 
 
-Value = Challenge | Claim | Epoch | FactorSet | Fence | Known | Roster | Shelf | Spend | Throttle
+Value = Challenge | Claim | Epoch | FactorSet | Fence | Known | Roster | Shelf | Spend | Throttle | Told
 V = TypeVar("V")
 
 FENCE: Final = Key("fence")
@@ -68,6 +70,7 @@ ACTOR_EPOCH: Final = Key("epoch", "actor")
 THROTTLE: Final = Key("throttle")
 ROSTER: Final = Key("roster")
 KNOWN: Final = Key("known")
+TOLD: Final = Key("told")
 
 
 def session_epoch(session: str | None) -> Key:

@@ -35,6 +35,7 @@ from .factor import FactorSet, Roster
 from .grant import Claim, Shelf, Spend
 from .history import Known
 from .throttle import Throttle
+from .told import Told
 
 if TYPE_CHECKING:
     from pydantic_core import CoreConfig, SchemaSerializer, SchemaValidator
@@ -64,6 +65,7 @@ _TYPES: Final[Mapping[str, type[Value]]] = {
     "shelf": Shelf,
     "spend": Spend,
     "throttle": Throttle,
+    "told": Told,
 }
 """What each type is called in a text. A name stays, whatever becomes of the class."""
 

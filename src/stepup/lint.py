@@ -9,6 +9,7 @@ identity_change_method    warning   ... with a weaker method than the strongest 
 reauthentication_ceiling  warning   a window or grant longer than a session may go unproved          63B-4 2.2, 2.3
 passkey_unverified        warning   a passkey that verified nobody is enough at level 4              WA-L3 13.4.7
 unsatisfiable             warning   no configured method can open the action                         63B-4 3
+notice_off                warning   nobody is told of a change of factors, or of a recovery code     ASVS 6.3.7
 shared_recovery           info      an all-of whose parts can all be had through one mailbox         CVE-2024-27928
 unused_policy             info      a named policy that no action names
 group_levels              info      a group over several levels: one proof need not do for all
@@ -62,13 +63,16 @@ class Finding:
     severity: Literal["warning", "info"] = "warning"
 
 
-def lint(registry: Registry, methods: Mapping[str, int], unverified: Collection[str] = ()) -> tuple[Finding, ...]:
+def lint(
+    registry: Registry, methods: Mapping[str, int], unverified: Collection[str] = (), untold: Collection[str] = ()
+) -> tuple[Finding, ...]:
     """Everything worth a second look, by action in the order registered, then what concerns several.
 
     Args:
         registry: the actions and policies of a gate.
         methods: the configured methods and their best strength, as given to the registry.
         unverified: those that may prove without verifying the person (a passkey with ``"preferred"``).
+        untold: the kinds of notices that standards demand and that are switched off.
     """
     found: list[Finding] = []
     for action in registry.actions.values():
@@ -81,7 +85,16 @@ def lint(registry: Registry, methods: Mapping[str, int], unverified: Collection[
         if action.level == Risk.CRITICAL:
             found.extend(_unverified(action, policy, methods, unverified))
         found.extend(_shared_recovery(action, policy))
-    return (*found, *_unused(registry), *_groups(registry))
+    return (*found, *_unused(registry), *_groups(registry), *map(_untold, untold))
+
+
+def _untold(kind: str) -> Finding:
+    return Finding(
+        "notice_off",
+        None,
+        f"Nobody is told of {kind}.",
+        "Take it out of Notices(off_though_demanded=), or tell people in another way.",
+    )
 
 
 def changes_identity(action_id: str) -> bool:

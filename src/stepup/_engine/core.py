@@ -14,7 +14,6 @@ from datetime import datetime
 from typing import Final, NamedTuple, TypeVar
 
 from stepup.binding import partition
-from stepup.challenge import Challenge
 from stepup.changes import APPLIED, KNOWN, Changes, Key, Lost, Snapshot
 from stepup.clock import ForwardClock
 from stepup.context import RECOVERY_CODE, Actor, Context, Resource, require_text
@@ -22,9 +21,10 @@ from stepup.decide.holding import MethodInfo
 from stepup.decide.request import Ids, Request, resolve
 from stepup.decision import Decision
 from stepup.errors import ContractBroken, StepUpError, StoreBusy, StoreUnavailable, WrongColour
-from stepup.event import Event, EventType, event
+from stepup.event import Event
 from stepup.factor import Factor, Roster
 from stepup.keys import KeyRing, Vault
+from stepup.notices import Notice, Notices
 from stepup.policy import Params, Registry, Risk
 from stepup.ports import AsyncRiskAssessor, AsyncStore, AsyncVerifier, Call, HistoryAssessor, Joined, Message, Stored
 from stepup.throttle import Limits
@@ -65,6 +65,8 @@ class Core:
     assess: AsyncRiskAssessor | None
     watch: HistoryAssessor | None
     send: Callable[[Message], object] | None
+    notify: Callable[[Notice], object] | None
+    notices: Notices
     on_event: Callable[[Event], object] | None
     observe: Observe | None
     record_all: bool
@@ -253,27 +255,6 @@ class Core:
                 await self.call(self.on_event, one)
             except Exception as error:  # noqa: BLE001 -- the event is stored; a listener cannot undo a decision
                 logger.warning("on_event raised %s", type(error).__name__)
-
-    async def tell(self, context: Context, notice: Message, challenge: Challenge | None = None) -> None:
-        """Tell the person out of band what has happened. It can neither grant nor block; that it failed is recorded."""
-        if self.send is None or context.actor.email is None:
-            return
-        try:
-            await self.call(self.send, notice)
-        except Exception as error:  # noqa: BLE001 -- what happened stands; that nobody was told is recorded
-            logger.warning("a notice was not taken: %s", type(error).__name__)
-            now = self.now()
-            made = event(
-                ids().event,
-                now,
-                EventType.DELIVERY_FAILED,
-                "refused",
-                context,
-                binding=challenge.binding if challenge else None,
-                reason="notice",
-                challenge_id=challenge.id if challenge else None,
-            )
-            await self.record(self.partition(context.actor), Changes(now, events=(made,)))
 
     def now(self) -> datetime:
         """The current time, never earlier than seen before."""

@@ -22,6 +22,7 @@ from stepup.errors import WrongColour
 from stepup.event import Event
 from stepup.grant import Grant
 from stepup.lint import Finding, lint
+from stepup.notices import Notice, Notices
 from stepup.policy import Action, Params, Policy, Risk
 from stepup.ports import Clock, HistoryAssessor, Mailer, Portable, RiskAssessor, Store, Verifier
 from stepup.throttle import Limits
@@ -52,6 +53,8 @@ class StepUp:
         clock: Clock | None = None,
         risk: RiskAssessor | HistoryAssessor | None = None,
         mailer: Mailer | None = None,
+        notify: Callable[[Notice], object] | None = None,
+        notices: Notices | None = None,
         may_start: Callable[[str, Context], bool] | None = None,
         context_of: Callable[[], Context] | None = None,
         on_event: Callable[[Event], object] | None = None,
@@ -76,6 +79,8 @@ class StepUp:
             clock: where time comes from.
             risk: judges the session's risk: ``stepup.risk.Signals()``, or an assessor of your own.
             mailer: sends notices; by default the mailer of ``EmailCode``.
+            notify: told of every notice as well, as a ``Notice``; what it raises is recorded and changes nothing.
+            notices: what people are told of, how often, and in which words; see ``Notices``.
             may_start: lets a client start a challenge without an offer, over HTTP: ``(action, context) -> bool``.
             context_of: the context of the current request, for guards that are given none.
             on_event: told of every stored event, after it is stored.
@@ -92,6 +97,7 @@ class StepUp:
         """
         bridge.refuse_async("clock", clock, ("now",))
         for name, hook in (
+            ("notify", notify),
             ("on_event", on_event),
             ("on_decision", on_decision),
             ("may_start", may_start),
@@ -107,6 +113,8 @@ class StepUp:
             policies=policies,
             limits=limits,
             clock=clock,
+            notify=notify,
+            notices=notices,
             on_event=on_event,
             on_decision=on_decision,
             record=record,
@@ -395,7 +403,8 @@ class StepUp:
     def lint(self) -> tuple[Finding, ...]:
         """Advice on a configuration that is valid and may still not be what is wanted; see ``stepup.lint``."""
         strengths = {name: info.strength for name, info in self.core.methods.items()}
-        return lint(self.core.registry, strengths, self.core.unverified)
+        untold = sorted(self.core.notices.off_though_demanded)
+        return lint(self.core.registry, strengths, self.core.unverified, untold)
 
     def __repr__(self) -> str:
         return f"StepUp(namespace={self.core.namespace!r}, methods={list(self.core.methods)!r})"

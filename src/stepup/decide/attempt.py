@@ -45,7 +45,18 @@ from stepup.factor import FactorSet, Roster, StoredFactor
 from stepup.grant import Claim, Grant, Shelf, Spend, mint, moved, shelved
 from stepup.history import KEPT, Known, proved_from
 from stepup.requirement import met
-from stepup.throttle import Limits, Throttle, Trial, blocked, closing, counting, succeeded
+from stepup.throttle import (
+    Limits,
+    Throttle,
+    Trial,
+    blocked,
+    closing,
+    counting,
+    failures_before,
+    locks,
+    succeeded,
+)
+from stepup.told import AFTER_FAILURES, FAILURES_WORTH_TELLING, LOCKED
 
 from .holding import MethodInfo, trial, trusted_device
 from .request import Ids, Request, holding
@@ -272,12 +283,19 @@ def conclude(
         reason="more_needed",
         method=one.method,
         challenge_id=challenge.id,
-        detail=signals_of(findings.checked),
+        detail={**signals_of(findings.checked), **_after_failures(one, request, snapshot, proof)},
     )
     event = _evidenced(event, challenge, findings.checked)
     puts = (_challenge_put(snapshot, partly), snapshot.put(THROTTLE, throttle), *used_puts)
     checks = (*used_checks, *standing_checks(challenge, request))
     return Changes(now, puts, checks, (event,)), MoreNeeded(left, partly)
+
+
+def _after_failures(one: Answering, request: Request, snapshot: Snapshot, proof: Proof) -> Mapping[str, Detail]:
+    """How many wrong answers came before a right one, where that is worth telling (OWASP logging vocabulary)."""
+    throttle = snapshot.get(THROTTLE, Throttle) or Throttle()
+    before = failures_before(throttle, one.trial(request), proof.factor_id or "")
+    return {AFTER_FAILURES: before} if before >= FAILURES_WORTH_TELLING else {}
 
 
 def _overtaken(one: Answering, snapshot: Snapshot, findings: Findings) -> str | None:
@@ -309,8 +327,8 @@ def _reject(
     ended = reject(one.challenge)
     assert ended is not None  # check_standing found it open
     puts: tuple[Record, ...] = ()
+    throttle = snapshot.get(THROTTLE, Throttle) or Throttle()
     if ended.state is State.FAILED:
-        throttle = snapshot.get(THROTTLE, Throttle) or Throttle()
         puts = (_challenge_put(snapshot, ended), snapshot.put(THROTTLE, closing(throttle, ended.id)))
     event = request.event(
         ids.event,
@@ -320,7 +338,7 @@ def _reject(
         reason=reason,
         method=one.method,
         challenge_id=ended.id,
-        detail=detail,
+        detail={**(detail or {}), **({LOCKED: True} if locks(throttle, one.trial(request), one.limits, now) else {})},
     )
     return Changes(now, puts, events=(event,)), Rejected(Code.VERIFICATION_FAILED, ended.attempts_left)
 
@@ -371,7 +389,12 @@ def _mint(
         method=one.method,
         challenge_id=challenge.id,
         grant_id=grant.id,
-        detail={"amr": " ".join(grant.amr), "rotated": findings.rotated is not None, **signals_of(findings.checked)},
+        detail={
+            "amr": " ".join(grant.amr),
+            "rotated": findings.rotated is not None,
+            **signals_of(findings.checked),
+            **_after_failures(one, request, snapshot, proof),
+        },
     )
     event = _evidenced(event, challenge, findings.checked)
     puts = (

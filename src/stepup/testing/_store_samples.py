@@ -18,6 +18,7 @@ from stepup.changes import (
     KNOWN,
     ROSTER,
     THROTTLE,
+    TOLD,
     Epoch,
     Record,
     challenge_key,
@@ -32,6 +33,7 @@ from stepup.factor import Factor, FactorSet, Pending, Roster, Seen, StoredFactor
 from stepup.grant import SHELF_LIMIT, Claim, Grant, Proved, Shelf, Spend
 from stepup.history import Known, Sighting
 from stepup.throttle import Count, Guess, OpenChallenge, Send, Throttle
+from stepup.told import NoticeKind, Told
 
 from ._store_bench import LATER, NOW
 
@@ -176,6 +178,7 @@ SAMPLES: Final = (
     Record(THROTTLE, THROTTLE_VALUE),
     Record(ROSTER, ROSTER_VALUE),
     Record(KNOWN, KNOWN_VALUE, expires_at=LATER),
+    Record(TOLD, Told({NoticeKind.LOCKED_OUT.value: (NOW, SOON), NoticeKind.CODE_REPLAYED.value: ()})),
     Record(factor_key("totp"), FACTORS),
     Record(challenge_key(CHALLENGE.id), CHALLENGE, expires_at=LATER),
     Record(shelf_key(HASH), SHELF, expires_at=LATER),
