@@ -36,7 +36,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def world() -> Iterator[World]:
     made = World()
-    server = made.serve()
+    server, _ = made.serve()
     yield made
     server.should_exit = True
 
