@@ -10,6 +10,7 @@ reauthentication_ceiling  warning   a window or grant longer than a session may 
 passkey_unverified        warning   a passkey that verified nobody is enough at level 4              WA-L3 13.4.7
 unsatisfiable             warning   no configured method can open the action                         63B-4 3
 notice_off                warning   nobody is told of a change of factors, or of a recovery code     ASVS 6.3.7
+blocks_newcomers          warning   a risk that everybody has once is blocked: nobody gets known     derived
 shared_recovery           info      an all-of whose parts can all be had through one mailbox         CVE-2024-27928
 unused_policy             info      a named policy that no action names
 group_levels              info      a group over several levels: one proof need not do for all
@@ -27,7 +28,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from .context import FRESH_SESSION, RECOVERY_CODE
+from .context import FRESH_SESSION, RECOVERY_CODE, RiskLevel
 from .policy import Action, Policy, Registry, Risk
 from .requirement import ANY, STRONGEST, AllOf, AnyOf, Method, Requirement, Strength, leaves
 
@@ -64,7 +65,12 @@ class Finding:
 
 
 def lint(
-    registry: Registry, methods: Mapping[str, int], unverified: Collection[str] = (), untold: Collection[str] = ()
+    registry: Registry,
+    methods: Mapping[str, int],
+    unverified: Collection[str] = (),
+    untold: Collection[str] = (),
+    *,
+    remembers: bool = False,
 ) -> tuple[Finding, ...]:
     """Everything worth a second look, by action in the order registered, then what concerns several.
 
@@ -73,6 +79,7 @@ def lint(
         methods: the configured methods and their best strength, as given to the registry.
         unverified: those that may prove without verifying the person (a passkey with ``"preferred"``).
         untold: the kinds of notices that standards demand and that are switched off.
+        remembers: whether the assessor judges by where proofs came from, so that everybody is new once.
     """
     found: list[Finding] = []
     for action in registry.actions.values():
@@ -85,7 +92,18 @@ def lint(
         if action.level == Risk.CRITICAL:
             found.extend(_unverified(action, policy, methods, unverified))
         found.extend(_shared_recovery(action, policy))
+        if remembers and RiskLevel.MEDIUM in policy.blocked:
+            found.append(_newcomers(action))
     return (*found, *_unused(registry), *_groups(registry), *map(_untold, untold))
+
+
+def _newcomers(action: Action) -> Finding:
+    return Finding(
+        "blocks_newcomers",
+        action.id,
+        f"{action.id} is blocked at medium risk. A first visit and a new device have that, until a proof makes them known.",
+        "Block high and unknown; narrow the methods at medium.",
+    )
 
 
 def _untold(kind: str) -> Finding:

@@ -60,7 +60,7 @@ BLOCKING = (
 
 
 def watched(face: str, **settings: Any) -> World:
-    return world(face=face, actions=BLOCKING, **{"risk": Signals(), **settings})
+    return world(face=face, **{"actions": BLOCKING, "risk": Signals(), **settings})
 
 
 def known(here: World, who: Context = CONTEXT) -> Known | None:
@@ -485,3 +485,16 @@ def test_blocking_without_an_assessor_is_still_refused(face: str) -> None:
     """It would block nothing."""
     with pytest.raises(ConfigurationError, match="nothing assesses"):
         watched(face, risk=None)
+
+
+def test_lint_warns_where_newcomers_are_blocked(face: str) -> None:
+    """Medium is what everybody is once; blocking high and unknown is advised."""
+    medium = Policy(methods="any", block_session_risk=BAD | {RiskLevel.MEDIUM})
+    strict = Action("vault.close", "Close vault", policy=medium)
+
+    def found(risk: Any) -> list[str | None]:
+        here = watched(face, actions=(*BLOCKING[:1], strict), risk=risk)
+        return [one.action for one in here.gate.lint() if one.code == "blocks_newcomers"]
+
+    assert found(Signals()) == ["vault.close"]
+    assert found(lambda who, action: RiskAssessment()) == []

@@ -404,7 +404,8 @@ class StepUp:
         """Advice on a configuration that is valid and may still not be what is wanted; see ``stepup.lint``."""
         strengths = {name: info.strength for name, info in self.core.methods.items()}
         untold = sorted(self.core.notices.off_though_demanded)
-        return lint(self.core.registry, strengths, self.core.unverified, untold)
+        remembers = self.core.watch is not None
+        return lint(self.core.registry, strengths, self.core.unverified, untold, remembers=remembers)
 
     def __repr__(self) -> str:
         return f"StepUp(namespace={self.core.namespace!r}, methods={list(self.core.methods)!r})"
