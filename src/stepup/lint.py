@@ -101,7 +101,7 @@ def _newcomers(action: Action) -> Finding:
     return Finding(
         "blocks_newcomers",
         action.id,
-        f"{action.id} is blocked at medium risk. A first visit and a new device have that, until a proof makes them known.",
+        f"{action.id} is blocked at medium risk, as everybody is on a first visit: only a proof makes a place known.",
         "Block high and unknown; narrow the methods at medium.",
     )
 
