@@ -28,7 +28,7 @@ PURE: tuple[str, ...] = tuple(tomllib.loads((ROOT / "pyproject.toml").read_text(
 
 VALUES = (
     "errors", "context", "decision", "canonical", "keys", "token", "requirement", "policy",
-    "binding", "factor", "challenge", "throttle", "grant", "event",
+    "binding", "factor", "challenge", "throttle", "grant", "event", "history", "told", "_languages",
 )  # fmt: skip
 PORTS = (*VALUES, "changes", "ceremony", "ports")
 ENGINE = (*PORTS, "clock", "_bridge", "decide", "notices", "_engine")
@@ -51,6 +51,10 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "throttle": ("errors", "context"),
     "grant": ("errors", "context", "requirement", "policy", "binding"),
     "event": ("errors", "context", "decision", "binding"),
+    "history": ("factor", "throttle"),
+    "risk": ("errors", "context", "history"),
+    "told": ("context", "event"),
+    "_languages": (),
     # records and decisions; decisions never see a port
     "changes": VALUES,
     "ceremony": VALUES,
@@ -60,7 +64,8 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "clock": PORTS,
     "_bridge": PORTS,
     # orchestration, what its two faces share, and the faces, which can advise
-    "notices": PORTS,
+    "_notice_texts": VALUES,
+    "notices": (*PORTS, "_notice_texts"),
     "_engine": ENGINE,
     "_observe": ENGINE,
     "_guard": (*VALUES, "changes"),

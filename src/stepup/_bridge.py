@@ -32,6 +32,7 @@ from .ports import (
     Call,
     Ceremony,
     Checked,
+    HistoryAssessor,
     Joined,
     Portable,
     RiskAssessor,
@@ -173,6 +174,45 @@ def called_assessor(assess: RiskAssessor | AsyncRiskAssessor, call: Call) -> Asy
         return await call(assess, context, action)
 
     return assessed
+
+
+def sync_assessor(
+    risk: RiskAssessor | HistoryAssessor | None,
+) -> AsyncRiskAssessor | HistoryAssessor | None:
+    """The gate's assessor for the sync face.
+
+    Raises:
+        ConfigurationError: for a class, where an object of it is meant, or an async ``assess``.
+        WrongColour: for an async assessor, or an async ``country_of``.
+    """
+    if (watch := _watching(risk)) is not None:
+        if watch.country_of is not None:
+            refuse_async("country_of", watch.country_of)
+        return watch
+    if risk is None:
+        return None
+    refuse_async("risk", risk)
+    return called_assessor(cast("RiskAssessor", risk), inline_call)
+
+
+def async_assessor(
+    risk: RiskAssessor | AsyncRiskAssessor | HistoryAssessor | None, call: Call
+) -> AsyncRiskAssessor | HistoryAssessor | None:
+    """The gate's assessor for the async face. Raises ConfigurationError as ``sync_assessor``."""
+    if (watch := _watching(risk)) is not None:
+        return watch
+    return None if risk is None else called_assessor(cast("RiskAssessor | AsyncRiskAssessor", risk), call)
+
+
+def _watching(risk: object) -> HistoryAssessor | None:
+    if not isinstance(risk, HistoryAssessor):
+        return None
+    if inspect.isclass(risk):
+        name = cast("type", risk).__name__
+        raise ConfigurationError(f"risk= is the class {name}.", remedy=f"Pass {name}(...).")
+    if is_async(risk.assess):
+        raise ConfigurationError(f"{type(risk).__name__}.assess is async.", remedy="It only computes: no async.")
+    return risk
 
 
 # -- stores ------------------------------------------------------------------------

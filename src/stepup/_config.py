@@ -20,6 +20,7 @@ from .decide.holding import MethodInfo
 from .errors import ConfigurationError, InvalidInput
 from .event import Event
 from .keys import KeyRing, Secret, Vault
+from .notices import Notice, Notices
 from .policy import Action, Policy, Registry, Risk
 from .ports import (
     AsyncMailer,
@@ -28,6 +29,7 @@ from .ports import (
     AsyncVerifier,
     Call,
     Clock,
+    HistoryAssessor,
     Mailer,
     Message,
     Portable,
@@ -54,23 +56,26 @@ class Common(TypedDict, total=False):
     enrol_url: str | None
     login_url: str | None
     revoke_on_reuse: bool
+    notices: Notices | None
 
 
 class Options(Common, total=False):
     """The rest of them on the sync face."""
 
-    risk: RiskAssessor | None
+    risk: RiskAssessor | HistoryAssessor | None
     mailer: Mailer | None
     may_start: Callable[[str, Context], bool] | None
+    notify: Callable[[Notice], object] | None
     on_event: Callable[[Event], object] | None
 
 
 class AsyncOptions(Common, total=False):
     """The rest of them on the async face."""
 
-    risk: RiskAssessor | AsyncRiskAssessor | None
+    risk: RiskAssessor | AsyncRiskAssessor | HistoryAssessor | None
     mailer: Mailer | AsyncMailer | None
     may_start: Callable[[str, Context], bool | Awaitable[bool]] | None
+    notify: Callable[[Notice], object] | None
     on_event: Callable[[Event], object] | None
     offload: Offload | None
 
@@ -85,6 +90,8 @@ class Settings:
     policies: Mapping[Risk | int | str, Policy] | None = None
     limits: Limits | None = None
     clock: Clock | None = None
+    notify: Callable[[Notice], object] | None = None
+    notices: Notices | None = None
     on_event: Callable[[Event], object] | None = None
     on_decision: Told | None = None
     record: Literal["events", "all"] = "events"
@@ -100,7 +107,7 @@ def build(
     *,
     store: AsyncStore,
     verifiers: Sequence[AsyncVerifier],
-    assess: AsyncRiskAssessor | None,
+    risk: AsyncRiskAssessor | HistoryAssessor | None,
     send: Callable[[Message], object] | None,
     call: Call,
 ) -> Core:
@@ -125,10 +132,7 @@ def build(
         raise ConfigurationError(
             f"limits= must be Limits, not {type(settings.limits).__name__}.", remedy="Use Limits(...)."
         )
-    hooks: dict[str, object] = {"on_event": settings.on_event, "on_decision": settings.on_decision}
-    for what, given in hooks.items():
-        if given is not None and not callable(given):
-            raise ConfigurationError(f"{what}= is a {type(given).__name__}, not callable.", remedy="Pass a function.")
+    _check_telling(settings)
     if not isinstance(settings.revoke_on_reuse, bool):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
         raise ConfigurationError("revoke_on_reuse= must be True or False.")
     ring = KeyRing.coerce(settings.secret)
@@ -143,7 +147,7 @@ def build(
             _with_own(settings.actions),
             settings.policies,
             methods={name: info.strength for name, info in methods.items()},
-            assessed=assess is not None,
+            assessed=risk is not None,
         ),
         ring=ring,
         vault=Vault(factor_ring),
@@ -155,8 +159,11 @@ def build(
         clock=ForwardClock(clock),
         call=call,
         limits=settings.limits or Limits(),
-        assess=assess,
+        assess=None if isinstance(risk, HistoryAssessor) else risk,
+        watch=risk if isinstance(risk, HistoryAssessor) else None,
         send=send,
+        notify=settings.notify,
+        notices=settings.notices or Notices(),
         on_event=settings.on_event,
         observe=observer(settings.on_decision, call, clock) if settings.on_decision else None,
         record_all=settings.record == "all",
@@ -166,6 +173,22 @@ def build(
         login_url=settings.login_url,
         revoke_on_reuse=settings.revoke_on_reuse,
     )
+
+
+def _check_telling(settings: Settings) -> None:
+    """Refuse what cannot be told anything, and settings of another type."""
+    hooks: dict[str, object] = {
+        "on_event": settings.on_event,
+        "on_decision": settings.on_decision,
+        "notify": settings.notify,
+    }
+    for what, given in hooks.items():
+        if given is not None and not callable(given):
+            raise ConfigurationError(f"{what}= is a {type(given).__name__}, not callable.", remedy="Pass a function.")
+    if settings.notices is not None and not isinstance(settings.notices, Notices):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
+        raise ConfigurationError(
+            f"notices= must be Notices, not {type(settings.notices).__name__}.", remedy="Use Notices(...)."
+        )
 
 
 RESERVED: Final = frozenset({FRESH_SESSION, "any", "strongest"})

@@ -103,6 +103,8 @@ class Challenge:
         shown: label and value pairs the person is shown.
         attempts: answers reserved so far; ``max_attempts`` ends it.
         serial: preparations made so far; it never goes back.
+        risk_score, risk_level, risk_reasons, risk_methods: the session's risk when it was opened, and the only methods
+            it left. For the audit; each answer is judged by the risk of its own request.
     """
 
     id: str
@@ -131,6 +133,10 @@ class Challenge:
     ip: str | None = None
     device_label: str | None = None
     grant_id: str | None = None
+    risk_score: int = 0
+    risk_level: str = "low"
+    risk_reasons: tuple[str, ...] = ()
+    risk_methods: tuple[str, ...] | None = None
 
     @property
     def attempts_left(self) -> int:

@@ -6,19 +6,21 @@ answers ``APPLIED`` or ``Lost``; anything else means refuse.
 
 A decision may rely only on records that it also puts or checks.
 
-========= ======================= ============================================ ===================
+========= ======================= ============================================ ====================
 kind      id                      value                                        expires
-========= ======================= ============================================ ===================
+========= ======================= ============================================ ====================
 fence     (empty)                 Fence: the store's own, same in every partition never
 epoch     actor, session:<hash>   Epoch: only its version matters              never
 throttle  (empty)                 Throttle                                     never
 roster    (empty)                 Roster                                       never
+known     (empty)                 Known                                        last proof + 90 days
+told      (empty)                 Told                                         never
 factor    method                  FactorSet                                    never
 challenge challenge id            Challenge                                    its end + 24 h
 shelf     session hash, or empty  Shelf                                        last grant + 24 h
 grant     grant id                Spend                                        grant's end + 24 h
 claim     what is claimed         Claim                                        token's end + 24 h
-========= ======================= ============================================ ===================
+========= ======================= ============================================ ====================
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ from .errors import ContractBroken
 from .event import Event
 from .factor import FactorSet, Roster
 from .grant import Claim, Shelf, Spend
+from .history import Known
 from .throttle import Throttle
+from .told import Told
 
 Partition = str
 FOREVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
@@ -58,13 +62,15 @@ class Fence:
     """Carries nothing: its version changes whenever acknowledged writes may have been lost."""
 
 
-Value = Challenge | Claim | Epoch | FactorSet | Fence | Roster | Shelf | Spend | Throttle
+Value = Challenge | Claim | Epoch | FactorSet | Fence | Known | Roster | Shelf | Spend | Throttle | Told
 V = TypeVar("V")
 
 FENCE: Final = Key("fence")
 ACTOR_EPOCH: Final = Key("epoch", "actor")
 THROTTLE: Final = Key("throttle")
 ROSTER: Final = Key("roster")
+KNOWN: Final = Key("known")
+TOLD: Final = Key("told")
 
 
 def session_epoch(session: str | None) -> Key:

@@ -33,7 +33,9 @@ from .errors import ContractBroken, InvalidInput
 from .event import Event
 from .factor import FactorSet, Roster
 from .grant import Claim, Shelf, Spend
+from .history import Known
 from .throttle import Throttle
+from .told import Told
 
 if TYPE_CHECKING:
     from pydantic_core import CoreConfig, SchemaSerializer, SchemaValidator
@@ -58,10 +60,12 @@ _TYPES: Final[Mapping[str, type[Value]]] = {
     "epoch": Epoch,
     "factor_set": FactorSet,
     "fence": Fence,
+    "known": Known,
     "roster": Roster,
     "shelf": Shelf,
     "spend": Spend,
     "throttle": Throttle,
+    "told": Told,
 }
 """What each type is called in a text. A name stays, whatever becomes of the class."""
 

@@ -103,7 +103,12 @@ class Decision:
             "satisfiedBy": self.satisfied_by,
             "grantId": self.grant_id,
             "rules": self.rules,
-            "risk": {"score": self.risk.score, "level": self.risk.level.value, "reasons": list(self.risk.reasons)},
+            "risk": {
+                "score": self.risk.score,
+                "level": self.risk.level.value,
+                "reasons": list(self.risk.reasons),
+                "methods": None if self.risk.methods is None else sorted(self.risk.methods),
+            },
             "reasons": [reason.as_dict() for reason in self.reasons],
         }
 

@@ -133,6 +133,10 @@ class Vault:
         kid = kid or self._ring.kids[0]
         return f"{kid}.{hmac.digest(self._key(purpose, kid), value, 'sha256').hex()}"
 
+    def digests(self, purpose: str, value: bytes) -> tuple[str, ...]:
+        """The digests of *value* under every key, newest first: what it may stand under in a record."""
+        return tuple(self.digest(purpose, value, kid=kid) for kid in self._ring.kids)
+
     def is_newest(self, stored: str) -> bool:
         """Whether a digest was made with the newest key."""
         return stored.partition(".")[0] == self._ring.kids[0]

@@ -9,6 +9,8 @@ identity_change_method    warning   ... with a weaker method than the strongest 
 reauthentication_ceiling  warning   a window or grant longer than a session may go unproved          63B-4 2.2, 2.3
 passkey_unverified        warning   a passkey that verified nobody is enough at level 4              WA-L3 13.4.7
 unsatisfiable             warning   no configured method can open the action                         63B-4 3
+notice_off                warning   nobody is told of a change of factors, or of a recovery code     ASVS 6.3.7
+blocks_newcomers          warning   a risk that everybody has once is blocked: nobody gets known     derived
 shared_recovery           info      an all-of whose parts can all be had through one mailbox         CVE-2024-27928
 unused_policy             info      a named policy that no action names
 group_levels              info      a group over several levels: one proof need not do for all
@@ -26,7 +28,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from .context import FRESH_SESSION, RECOVERY_CODE
+from .context import FRESH_SESSION, RECOVERY_CODE, RiskLevel
 from .policy import Action, Policy, Registry, Risk
 from .requirement import ANY, STRONGEST, AllOf, AnyOf, Method, Requirement, Strength, leaves
 
@@ -62,13 +64,22 @@ class Finding:
     severity: Literal["warning", "info"] = "warning"
 
 
-def lint(registry: Registry, methods: Mapping[str, int], unverified: Collection[str] = ()) -> tuple[Finding, ...]:
+def lint(
+    registry: Registry,
+    methods: Mapping[str, int],
+    unverified: Collection[str] = (),
+    untold: Collection[str] = (),
+    *,
+    remembers: bool = False,
+) -> tuple[Finding, ...]:
     """Everything worth a second look, by action in the order registered, then what concerns several.
 
     Args:
         registry: the actions and policies of a gate.
         methods: the configured methods and their best strength, as given to the registry.
         unverified: those that may prove without verifying the person (a passkey with ``"preferred"``).
+        untold: the kinds of notices that standards demand and that are switched off.
+        remembers: whether the assessor judges by where proofs came from, so that everybody is new once.
     """
     found: list[Finding] = []
     for action in registry.actions.values():
@@ -81,7 +92,27 @@ def lint(registry: Registry, methods: Mapping[str, int], unverified: Collection[
         if action.level == Risk.CRITICAL:
             found.extend(_unverified(action, policy, methods, unverified))
         found.extend(_shared_recovery(action, policy))
-    return (*found, *_unused(registry), *_groups(registry))
+        if remembers and RiskLevel.MEDIUM in policy.blocked:
+            found.append(_newcomers(action))
+    return (*found, *_unused(registry), *_groups(registry), *map(_untold, untold))
+
+
+def _newcomers(action: Action) -> Finding:
+    return Finding(
+        "blocks_newcomers",
+        action.id,
+        f"{action.id} is blocked at medium risk, as everybody is on a first visit: only a proof makes a place known.",
+        "Block high and unknown; narrow the methods at medium.",
+    )
+
+
+def _untold(kind: str) -> Finding:
+    return Finding(
+        "notice_off",
+        None,
+        f"Nobody is told of {kind}.",
+        "Take it out of Notices(off_though_demanded=), or tell people in another way.",
+    )
 
 
 def changes_identity(action_id: str) -> bool:

@@ -7,6 +7,7 @@ port                    async twin                   shipped
 ``Verifier``            ``AsyncVerifier``            ``stepup.verifiers`` (each serves both faces)
 ``Mailer``              ``AsyncMailer``              ``stepup.mailers``
 ``RiskAssessor``        ``AsyncRiskAssessor``        none: without one, session risk is what the context says
+``HistoryAssessor``     the same                     ``stepup.risk.Signals``
 ``Clock``               the same                     ``stepup.clock.SystemClock``
 ======================= ============================ ====================================================
 
@@ -37,6 +38,7 @@ from .changes import Applied, Changes, Key, Lost, Page, Partition, Record
 from .context import Actor, Context, RiskAssessment
 from .event import Event
 from .factor import Factor, StoredFactor
+from .history import History
 from .keys import Vault
 
 T = TypeVar("T")
@@ -229,6 +231,31 @@ class AsyncRiskAssessor(Protocol):
 
     async def __call__(self, context: Context, action: str, /) -> RiskAssessment:
         """As ``RiskAssessor``."""
+        ...
+
+
+@runtime_checkable
+class HistoryAssessor(Protocol):
+    """Judges the session's risk by what stepup remembers of the person; ``stepup.risk.Signals`` is one.
+
+    A gate that is given one loads the history for every decision, and keeps it with every finished challenge.
+    """
+
+    @property
+    def country_of(self) -> Callable[[str], str | Awaitable[str | None] | None] | None:
+        """Looks the country of an address up; None where nobody does."""
+        ...
+
+    @property
+    def codes(self) -> frozenset[str]:
+        """The reasons that a client may see. Others stay in the audit."""
+        ...
+
+    def assess(self, history: History | None, context: Context, now: datetime, /) -> RiskAssessment:
+        """The risk of a request; *history* is None where it could not be read. It only computes, on either face.
+
+        Raising, or answering anything else, counts as unknown.
+        """
         ...
 
 

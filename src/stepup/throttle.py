@@ -252,6 +252,22 @@ def succeeded(throttle: Throttle, trial: Trial, factor: str | None, limits: Limi
     return replace(throttle, counts=counts, guesses=guesses)
 
 
+def locks(throttle: Throttle, trial: Trial, limits: Limits, now: datetime) -> bool:
+    """Whether a wrong answer that was just counted has locked or disabled what it was held against."""
+    for factor in trial.factors:
+        if _count(throttle, factor).total >= limits.disable_after:
+            return True
+        if _count(throttle, _window_key(factor, trial)).failures >= limits.lock_after:
+            return True
+    return trial.points > 0 and spent(throttle, now) + trial.points > limits.guess_budget
+
+
+def failures_before(throttle: Throttle, trial: Trial, factor: str) -> int:
+    """How many wrong answers of *factor* stood before the one that was just counted."""
+    keys = (factor, _window_key(factor, trial))
+    return max(0, max(_count(throttle, key).failures for key in keys) - 1)
+
+
 def unlocked(throttle: Throttle, factors: Iterable[str] | None = None) -> Throttle:
     """With the counters of *factors* at zero, or all of them and the guess budget."""
     if factors is None:

@@ -12,8 +12,10 @@ from stepup.changes import (
     APPLIED,
     FENCE,
     FOREVER,
+    KNOWN,
     ROSTER,
     THROTTLE,
+    TOLD,
     Applied,
     Check,
     Epoch,
@@ -58,8 +60,8 @@ def test_there_is_one_applied() -> None:
 def test_every_record_has_a_key_of_its_own() -> None:
     """No two kinds of records can meet under one key."""
     keys = [
-        FENCE, ACTOR_EPOCH, THROTTLE, ROSTER, session_epoch("s"), session_epoch(None), shelf_key("s"), shelf_key(None),
-        challenge_key("s"), factor_key("s"), grant_key("s"), claim_key("s"),
+        FENCE, ACTOR_EPOCH, THROTTLE, ROSTER, KNOWN, TOLD, session_epoch("s"), session_epoch(None), shelf_key("s"),
+        shelf_key(None), challenge_key("s"), factor_key("s"), grant_key("s"), claim_key("s"),
     ]  # fmt: skip
 
     assert len(set(keys)) == len(keys)

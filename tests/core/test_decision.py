@@ -60,7 +60,7 @@ def test_the_full_form_explains_everything() -> None:
     full = DECISION.explain()
 
     assert full["reasons"] == [{"reason": "params_changed", "field": "amount"}, {"reason": "proof_stale", "by": 312}]
-    assert full["risk"] == {"score": 80, "level": "high", "reasons": ["new_device"]}
+    assert full["risk"] == {"score": 80, "level": "high", "reasons": ["new_device"], "methods": None}
     assert (full["rules"], full["grantId"], full["level"], full["satisfiedBy"]) == ("abc", "grant_1", 4, None)
     assert set(DECISION.public()) <= set(full)
     assert json.loads(json.dumps(full)) == full

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from verifier_values import bench_for
 
+from stepup._languages import lookup
 from stepup.challenge import FactorRef
 from stepup.context import Actor, Context, Device
 from stepup.errors import ConfigurationError
@@ -20,7 +21,7 @@ from stepup.ports import Message
 from stepup.testing.bench import ACTOR
 from stepup.verifiers import EmailCode
 from stepup.verifiers._mail import MAX_VALUE, one_line
-from stepup.verifiers._mail_texts import CATALOGUE, ENGLISH, MailTexts, chosen
+from stepup.verifiers._mail_texts import CATALOGUE, ENGLISH, MailTexts
 
 REFS = [FactorRef("email", "email_code", 10)]
 SENDER = "no-reply@northstar.example"
@@ -195,7 +196,7 @@ def test_a_cleaned_value_is_one_short_line(text: str) -> None:
      ("fr-CA", "fr"), ("es-419", "es"), ("nl", "en"), ("zh-Hant-TW", "en"), ("d", "en"), ("*", "en"), ("-de", "en")],
 )  # fmt: skip
 def test_the_language_is_the_persons(locale: str | None, tag: str) -> None:
-    assert chosen(CATALOGUE, locale) == (tag, CATALOGUE[tag])
+    assert lookup(CATALOGUE, locale) == (tag, CATALOGUE[tag])
     sent, code = mail(locale=locale)
     assert sent.subject == CATALOGUE[tag].subject.format(action="Delete organization")
     assert CATALOGUE[tag].warning in sent.text

@@ -49,12 +49,13 @@ class Site:
     who: Context | None = field(default_factory=context)
     more: tuple[Any, ...] = ()
     token: str | None = None
+    gate: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         verifiers: list[Any] = [ScriptedVerifier("password"), EmailCode(mailer=self.outbox), *self.more]
         given: dict[str, Any] = {
             "actions": ACTIONS, "verifiers": verifiers, "secret": SECRET, "clock": self.clock,
-            "enrol_url": "/account/enrol", "login_url": "/login",
+            "enrol_url": "/account/enrol", "login_url": "/login", **self.gate,
         }  # fmt: skip
         if self.face == "sync":
             self.core: Core = StepUp(store=MemoryStore(), **given).core

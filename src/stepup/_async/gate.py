@@ -22,6 +22,7 @@ from stepup.errors import WrongColour
 from stepup.event import Event
 from stepup.grant import Grant
 from stepup.lint import Finding, lint
+from stepup.notices import Notice, Notices
 from stepup.policy import Action, Params, Policy, Risk
 from stepup.ports import (
     AsyncMailer,
@@ -29,6 +30,7 @@ from stepup.ports import (
     AsyncStore,
     AsyncVerifier,
     Clock,
+    HistoryAssessor,
     Mailer,
     Portable,
     RiskAssessor,
@@ -60,8 +62,10 @@ class AsyncStepUp:
         policies: Mapping[Risk | int | str, Policy] | None = None,
         limits: Limits | None = None,
         clock: Clock | None = None,
-        risk: RiskAssessor | AsyncRiskAssessor | None = None,
+        risk: RiskAssessor | AsyncRiskAssessor | HistoryAssessor | None = None,
         mailer: Mailer | AsyncMailer | None = None,
+        notify: Callable[[Notice], object] | None = None,
+        notices: Notices | None = None,
         may_start: Callable[[str, Context], bool | Awaitable[bool]] | None = None,
         context_of: Callable[[], Context] | None = None,
         on_event: Callable[[Event], object] | None = None,
@@ -85,8 +89,10 @@ class AsyncStepUp:
             policies: replacements for the default table by ``Risk``, and named policies.
             limits: attempt, send and lock-out numbers.
             clock: where time comes from.
-            risk: judges the session's risk.
+            risk: judges the session's risk: ``stepup.risk.Signals()``, or an assessor of your own.
             mailer: sends notices; by default the mailer of ``EmailCode``.
+            notify: told of every notice as well, as a ``Notice``; what it raises is recorded and changes nothing.
+            notices: what people are told of, how often, and in which words; see ``Notices``.
             may_start: lets a client start a challenge without an offer, over HTTP: ``(action, context) -> bool``.
             context_of: the context of the current request, for guards that are given none.
             on_event: told of every stored event, after it is stored.
@@ -112,6 +118,8 @@ class AsyncStepUp:
             policies=policies,
             limits=limits,
             clock=clock,
+            notify=notify,
+            notices=notices,
             on_event=on_event,
             on_decision=on_decision,
             record=record,
@@ -125,7 +133,7 @@ class AsyncStepUp:
             settings,
             store=bridge.async_store(store),
             verifiers=[bridge.async_verifier(verifier, call) for verifier in verifiers],
-            assess=None if risk is None else bridge.called_assessor(risk, call),
+            risk=bridge.async_assessor(risk, call),
             send=sender(mailer, verifiers),
             call=call,
         )
@@ -396,7 +404,9 @@ class AsyncStepUp:
     def lint(self) -> tuple[Finding, ...]:
         """Advice on a configuration that is valid and may still not be what is wanted; see ``stepup.lint``."""
         strengths = {name: info.strength for name, info in self.core.methods.items()}
-        return lint(self.core.registry, strengths, self.core.unverified)
+        untold = sorted(self.core.notices.off_though_demanded)
+        remembers = self.core.watch is not None
+        return lint(self.core.registry, strengths, self.core.unverified, untold, remembers=remembers)
 
     def __repr__(self) -> str:
         return f"AsyncStepUp(namespace={self.core.namespace!r}, methods={list(self.core.methods)!r})"

@@ -14,21 +14,23 @@ from datetime import datetime
 from typing import Final, NamedTuple, TypeVar
 
 from stepup.binding import partition
-from stepup.challenge import Challenge
-from stepup.changes import APPLIED, Changes, Key, Lost, Snapshot
+from stepup.changes import APPLIED, KNOWN, Changes, Key, Lost, Snapshot
 from stepup.clock import ForwardClock
-from stepup.context import RECOVERY_CODE, UNKNOWN_RISK, Actor, Context, Resource, RiskAssessment, require_text
+from stepup.context import RECOVERY_CODE, Actor, Context, Resource, require_text
 from stepup.decide.holding import MethodInfo
 from stepup.decide.request import Ids, Request, resolve
 from stepup.decision import Decision
 from stepup.errors import ContractBroken, StepUpError, StoreBusy, StoreUnavailable, WrongColour
-from stepup.event import Event, EventType, event
+from stepup.event import Event
 from stepup.factor import Factor, Roster
 from stepup.keys import KeyRing, Vault
+from stepup.notices import Notice, Notices
 from stepup.policy import Params, Registry, Risk
-from stepup.ports import AsyncRiskAssessor, AsyncStore, AsyncVerifier, Call, Joined, Message, Stored
+from stepup.ports import AsyncRiskAssessor, AsyncStore, AsyncVerifier, Call, HistoryAssessor, Joined, Message, Stored
 from stepup.throttle import Limits
 from stepup.token import TokenWriter
+
+from .risk import assessed
 
 T = TypeVar("T")
 TRIES: Final = 8
@@ -61,7 +63,10 @@ class Core:
     call: Call
     limits: Limits
     assess: AsyncRiskAssessor | None
+    watch: HistoryAssessor | None
     send: Callable[[Message], object] | None
+    notify: Callable[[Notice], object] | None
+    notices: Notices
     on_event: Callable[[Event], object] | None
     observe: Observe | None
     record_all: bool
@@ -86,21 +91,18 @@ class Core:
         at_least: Risk = Risk.LOW,
     ) -> Request:
         """Make a call concrete, with the session's risk assessed."""
-        assessed = None
-        if self.assess is not None and isinstance(context, Context):  # pyright: ignore[reportUnnecessaryIsInstance] -- resolve() refuses anything else
-            assessed = await self._assessed(context, self.registry.action(action).id)
-        return resolve(self.registry, self.ring, action, context, resource, params, assessed, at_least)
+        if self.assess is None and self.watch is None:
+            return resolve(self.registry, self.ring, action, context, resource, params, None, at_least)
+        risk, visit = None, None
+        if isinstance(context, Context):  # pyright: ignore[reportUnnecessaryIsInstance] -- resolve() refuses anything else
+            risk, visit = await assessed(self, context, self.registry.action(action).id)
+        made = resolve(self.registry, self.ring, action, context, resource, params, risk, at_least)
+        return made if visit is None else replace(made, visit=visit)
 
-    async def _assessed(self, context: Context, action: str) -> RiskAssessment:
-        assert self.assess is not None  # request() asks only then
-        try:
-            found: object = await self.assess(context, action)
-        except WrongColour:
-            raise
-        except Exception as error:  # noqa: BLE001 -- a failing assessor is unknown risk, never low risk
-            logger.warning("the risk assessor raised %s", type(error).__name__)
-            return UNKNOWN_RISK
-        return found if isinstance(found, RiskAssessment) else UNKNOWN_RISK  # pyright: ignore[reportUnnecessaryIsInstance] -- a port's answer is never taken on trust
+    @property
+    def remembered(self) -> tuple[Key, ...]:
+        """What a batch that changes what is known of a person loads besides: the history, if the gate keeps one."""
+        return () if self.watch is None else (KNOWN,)
 
     # -- what the person holds --------------------------------------------------
 
@@ -255,27 +257,6 @@ class Core:
                 await self.call(self.on_event, one)
             except Exception as error:  # noqa: BLE001 -- the event is stored; a listener cannot undo a decision
                 logger.warning("on_event raised %s", type(error).__name__)
-
-    async def tell(self, context: Context, notice: Message, challenge: Challenge | None = None) -> None:
-        """Tell the person out of band what has happened. It can neither grant nor block; that it failed is recorded."""
-        if self.send is None or context.actor.email is None:
-            return
-        try:
-            await self.call(self.send, notice)
-        except Exception as error:  # noqa: BLE001 -- what happened stands; that nobody was told is recorded
-            logger.warning("a notice was not taken: %s", type(error).__name__)
-            now = self.now()
-            made = event(
-                ids().event,
-                now,
-                EventType.DELIVERY_FAILED,
-                "refused",
-                context,
-                binding=challenge.binding if challenge else None,
-                reason="notice",
-                challenge_id=challenge.id if challenge else None,
-            )
-            await self.record(self.partition(context.actor), Changes(now, events=(made,)))
 
     def now(self) -> datetime:
         """The current time, never earlier than seen before."""

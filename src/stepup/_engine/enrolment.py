@@ -23,10 +23,11 @@ from stepup.decision import Decision, Detail, Outcome, Reason
 from stepup.errors import Code, Denied, InvalidInput
 from stepup.event import EventType
 from stepup.factor import PENDING_TTL, Factor, FactorSet, StoredFactor
-from stepup.notices import factor_added
+from stepup.told import Notice, NoticeKind
 
 from .authorize import require
 from .core import Core, ids
+from .telling import tell
 
 MAX_LABEL: Final = 64
 
@@ -88,7 +89,7 @@ Judge = Callable[[StoredFactor, FactorSet, datetime], Awaitable[Confirmed | Chec
 async def confirm(core: Core, context: Context, method: str, factor_id: str, judge: Judge) -> Factor | Rejected:
     """Count the answer, let *judge* look at it, and make the factor count if it was right."""
     where, session, now = core.partition(require_context(context).actor), session_hash(core.ring, context), core.now()
-    keys = (ROSTER, ACTOR_EPOCH, session_epoch(session), THROTTLE, factor_key(method))
+    keys = (ROSTER, ACTOR_EPOCH, session_epoch(session), THROTTLE, factor_key(method), *core.remembered)
 
     def count(snapshot: Snapshot) -> tuple[Changes | None, tuple[StoredFactor, FactorSet] | None]:
         found = pure.pending_factor(factor_id, method, session, snapshot, now)
@@ -116,8 +117,14 @@ async def confirm(core: Core, context: Context, method: str, factor_id: str, jud
     if kept is None:
         await _attempt(core, context, method, now, "enrolment_not_found")
         return Rejected(Code.CHALLENGE_NOT_FOUND)
-    await core.tell(context, factor_added(context, kept, now))
+    await tell_added(core, context, kept, now)
     return kept
+
+
+async def tell_added(core: Core, context: Context, kept: Factor, now: datetime) -> None:
+    """Tell the person of a new method, and from when on it counts."""
+    kind, until = NoticeKind.FACTOR_ADDED, kept.quarantined_until
+    await tell(core, context, Notice.of(kind, context, now, method=kept.method, usable_from=until))
 
 
 def clean_label(label: object) -> str:

@@ -32,12 +32,13 @@ from stepup.decision import Authorization
 from stepup.errors import Code, ConfigurationError, Denied, InvalidInput
 from stepup.factor import Factor, FactorSet, StoredFactor
 from stepup.keys import Vault
-from stepup.notices import factor_added, factor_changed, factor_removed
+from stepup.told import Notice, NoticeKind
 
 from .authorize import require
 from .core import Core, ids, logger
-from .enrolment import Confirmed, actor_epoch, clean_label, confirm, permitted, refusal, wait
+from .enrolment import Confirmed, actor_epoch, clean_label, confirm, permitted, refusal, tell_added, wait
 from .enrolment import every as every
+from .telling import tell
 
 TOTP: Final = "totp"
 PROOF_WINDOW: Final = 300
@@ -94,7 +95,7 @@ async def new_recovery_codes(core: Core, context: Context, token: object) -> tup
         "tuple[StoredFactor, tuple[str, ...]]", maker.new(f"recovery_{token_hex(8)}", core.vault, context.actor)
     )
     listed = Factor(made.id, RECOVERY_CODE, stands_for=target.method, quarantined_until=target.quarantined_until)
-    now, keys = core.now(), (ROSTER, ACTOR_EPOCH, THROTTLE, factor_key(RECOVERY_CODE))
+    now, keys = core.now(), (ROSTER, ACTOR_EPOCH, THROTTLE, factor_key(RECOVERY_CODE), *core.remembered)
 
     def decide(snapshot: Snapshot) -> tuple[Changes | None, Factor | None]:
         if pure.revoked(enrolling, snapshot):
@@ -104,7 +105,7 @@ async def new_recovery_codes(core: Core, context: Context, token: object) -> tup
     kept = await core.commit(core.partition(context.actor), keys, decide)
     if kept is None:
         raise Denied(refusal(pure.ADD, Code.GRANT_INVALID, "revoked"))
-    await core.tell(context, factor_added(context, kept, now))
+    await tell_added(core, context, kept, now)
     return codes
 
 
@@ -123,15 +124,17 @@ async def remove(core: Core, context: Context, factor_id: str, token: object) ->
     stored = {factor.id for factor in roster_of(await core.load(where, (ROSTER,))).factors}
     others = {factor.method for factor in found if factor.id not in stored}
 
+    method = next((one.method for one in found if one.id == factor_id), None)
+
     def decide(snapshot: Snapshot) -> tuple[Changes | None, bool]:
         factor = roster_of(snapshot).get(factor_id)
         if factor is None or snapshot.version(ACTOR_EPOCH) != epoch:
             return None, False
         return pure.remove(context, factor, others, snapshot, now, ids()), True
 
-    gone = await core.commit(where, (ROSTER, ACTOR_EPOCH, *methods), decide)
+    gone = await core.commit(where, (ROSTER, ACTOR_EPOCH, *methods, *core.remembered), decide)
     if gone:
-        await core.tell(context, factor_removed(context, now))
+        await tell(core, context, Notice.of(NoticeKind.FACTOR_REMOVED, context, now, method=method))
     return gone
 
 
@@ -164,8 +167,8 @@ async def changed(core: Core, context: Context, method: str, authorization: Auth
         def decide(snapshot: Snapshot, factor: Factor = factor, strength: int = strength) -> tuple[Changes, None]:
             return pure.acknowledge(context, factor, strength, authorization.strength, snapshot, now, ids()), None
 
-        await core.commit(core.partition(actor), (ROSTER, ACTOR_EPOCH), decide)
-    await core.tell(context, factor_changed(context, method, now))
+        await core.commit(core.partition(actor), (ROSTER, ACTOR_EPOCH, *core.remembered), decide)
+    await tell(core, context, Notice.of(NoticeKind.FACTOR_CHANGED, context, now, method=method))
 
 
 async def report_totp_step(core: Core, actor: Actor, step: int, factor_id: str | None) -> bool:

@@ -14,17 +14,17 @@ from datetime import datetime
 from stepup.ceremony import REJECTED, Checked
 from stepup.challenge import Challenge, State
 from stepup.changes import Changes, Snapshot, challenge_key, factor_key
-from stepup.context import MAX_TEXT, RECOVERY_CODE, Context, clean_text, require_text
+from stepup.context import MAX_TEXT, Context, clean_text, require_text
 from stepup.decide import attempt as pure
 from stepup.decide.attempt import Answering, Findings, MoreNeeded, Rejected, Verified
 from stepup.decide.standing import NOT_FOUND, Refusal, answer_keys, check_standing
 from stepup.errors import Code, InvalidInput, StepUpError, WrongColour
-from stepup.event import EventType
+from stepup.event import Event, EventType
 from stepup.grant import Grant, to_claims
-from stepup.notices import recovery_code_used
 
 from .core import Core, ids, logger
 from .opened import Opened, ceremony_of, open_challenge, record_refusal
+from .telling import tell_of
 
 Rotate = Callable[[], object]
 
@@ -140,21 +140,25 @@ async def _conclude(
 ) -> Verified | MoreNeeded | Rejected:
     now = core.now()  # the verifier may have taken its time: what expired meanwhile is expired
     where, request = core.partition(context.actor), opened.request
-    keys = answer_keys(one.challenge.id, request.binding.session, one.method, findings.rotated)
+    keys = (*answer_keys(one.challenge.id, request.binding.session, one.method, findings.rotated), *core.remembered)
     fresh = ids()
+    written: tuple[Event, ...] = ()
+
+    def conclude(snapshot: Snapshot, found: Findings) -> tuple[Changes, Grant | MoreNeeded | Rejected]:
+        nonlocal written
+        changes, outcome = pure.conclude(one, request, snapshot, found, now, fresh)
+        written = changes.events
+        return changes, outcome
 
     def decide(snapshot: Snapshot) -> tuple[Changes, Grant | MoreNeeded | Rejected]:
-        return pure.conclude(one, request, snapshot, findings, now, fresh)
+        return conclude(snapshot, findings)
 
     def replayed(snapshot: Snapshot) -> tuple[Changes, Grant | MoreNeeded | Rejected]:
-        return pure.conclude(one, request, snapshot, replace(findings, reason="replayed"), now, fresh)
+        return conclude(snapshot, replace(findings, reason="replayed"))
 
     outcome = await core.commit(where, keys, decide, replayed)
-    if isinstance(outcome, Rejected):
-        return outcome
-    if one.method == RECOVERY_CODE:
-        await core.tell(context, recovery_code_used(context, one.challenge, core.now()), one.challenge)
-    if isinstance(outcome, MoreNeeded):
+    await tell_of(core, context, written, one.challenge.label)
+    if isinstance(outcome, MoreNeeded | Rejected):
         return outcome
     token = core.grants.sign(to_claims(outcome, core.namespace, core.audience))
     return Verified(

@@ -22,8 +22,9 @@ from stepup.errors import WrongColour
 from stepup.event import Event
 from stepup.grant import Grant
 from stepup.lint import Finding, lint
+from stepup.notices import Notice, Notices
 from stepup.policy import Action, Params, Policy, Risk
-from stepup.ports import Clock, Mailer, Portable, RiskAssessor, Store, Verifier
+from stepup.ports import Clock, HistoryAssessor, Mailer, Portable, RiskAssessor, Store, Verifier
 from stepup.throttle import Limits
 
 from .factors import Factors
@@ -50,8 +51,10 @@ class StepUp:
         policies: Mapping[Risk | int | str, Policy] | None = None,
         limits: Limits | None = None,
         clock: Clock | None = None,
-        risk: RiskAssessor | None = None,
+        risk: RiskAssessor | HistoryAssessor | None = None,
         mailer: Mailer | None = None,
+        notify: Callable[[Notice], object] | None = None,
+        notices: Notices | None = None,
         may_start: Callable[[str, Context], bool] | None = None,
         context_of: Callable[[], Context] | None = None,
         on_event: Callable[[Event], object] | None = None,
@@ -74,8 +77,10 @@ class StepUp:
             policies: replacements for the default table by ``Risk``, and named policies.
             limits: attempt, send and lock-out numbers.
             clock: where time comes from.
-            risk: judges the session's risk.
+            risk: judges the session's risk: ``stepup.risk.Signals()``, or an assessor of your own.
             mailer: sends notices; by default the mailer of ``EmailCode``.
+            notify: told of every notice as well, as a ``Notice``; what it raises is recorded and changes nothing.
+            notices: what people are told of, how often, and in which words; see ``Notices``.
             may_start: lets a client start a challenge without an offer, over HTTP: ``(action, context) -> bool``.
             context_of: the context of the current request, for guards that are given none.
             on_event: told of every stored event, after it is stored.
@@ -92,7 +97,7 @@ class StepUp:
         """
         bridge.refuse_async("clock", clock, ("now",))
         for name, hook in (
-            ("risk", risk),
+            ("notify", notify),
             ("on_event", on_event),
             ("on_decision", on_decision),
             ("may_start", may_start),
@@ -108,6 +113,8 @@ class StepUp:
             policies=policies,
             limits=limits,
             clock=clock,
+            notify=notify,
+            notices=notices,
             on_event=on_event,
             on_decision=on_decision,
             record=record,
@@ -121,7 +128,7 @@ class StepUp:
             settings,
             store=bridge.InlineStore(store),
             verifiers=[bridge.sync_verifier(verifier) for verifier in verifiers],
-            assess=None if risk is None else bridge.called_assessor(risk, bridge.inline_call),
+            risk=bridge.sync_assessor(risk),
             send=sender(mailer, verifiers),
             call=bridge.inline_call,
         )
@@ -396,7 +403,9 @@ class StepUp:
     def lint(self) -> tuple[Finding, ...]:
         """Advice on a configuration that is valid and may still not be what is wanted; see ``stepup.lint``."""
         strengths = {name: info.strength for name, info in self.core.methods.items()}
-        return lint(self.core.registry, strengths, self.core.unverified)
+        untold = sorted(self.core.notices.off_though_demanded)
+        remembers = self.core.watch is not None
+        return lint(self.core.registry, strengths, self.core.unverified, untold, remembers=remembers)
 
     def __repr__(self) -> str:
         return f"StepUp(namespace={self.core.namespace!r}, methods={list(self.core.methods)!r})"

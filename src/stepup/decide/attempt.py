@@ -21,6 +21,7 @@ from stepup.challenge import Challenge, FactorRef, State, prove, reject, reserve
 from stepup.changes import (
     ACTOR_EPOCH,
     FENCE,
+    KNOWN,
     RETENTION,
     ROSTER,
     THROTTLE,
@@ -42,8 +43,20 @@ from stepup.errors import Code
 from stepup.event import EVIDENCE, Event, EventType
 from stepup.factor import FactorSet, Roster, StoredFactor
 from stepup.grant import Claim, Grant, Shelf, Spend, mint, moved, shelved
+from stepup.history import KEPT, Known, proved_from
 from stepup.requirement import met
-from stepup.throttle import Limits, Throttle, Trial, blocked, closing, counting, succeeded
+from stepup.throttle import (
+    Limits,
+    Throttle,
+    Trial,
+    blocked,
+    closing,
+    counting,
+    failures_before,
+    locks,
+    succeeded,
+)
+from stepup.told import AFTER_FAILURES, FAILURES_WORTH_TELLING, LOCKED
 
 from .holding import MethodInfo, trial, trusted_device
 from .request import Ids, Request, holding
@@ -270,12 +283,19 @@ def conclude(
         reason="more_needed",
         method=one.method,
         challenge_id=challenge.id,
-        detail=signals_of(findings.checked),
+        detail={**signals_of(findings.checked), **_after_failures(one, request, snapshot, proof)},
     )
     event = _evidenced(event, challenge, findings.checked)
     puts = (_challenge_put(snapshot, partly), snapshot.put(THROTTLE, throttle), *used_puts)
     checks = (*used_checks, *standing_checks(challenge, request))
     return Changes(now, puts, checks, (event,)), MoreNeeded(left, partly)
+
+
+def _after_failures(one: Answering, request: Request, snapshot: Snapshot, proof: Proof) -> Mapping[str, Detail]:
+    """How many wrong answers came before a right one, where that is worth telling (OWASP logging vocabulary)."""
+    throttle = snapshot.get(THROTTLE, Throttle) or Throttle()
+    before = failures_before(throttle, one.trial(request), proof.factor_id or "")
+    return {AFTER_FAILURES: before} if before >= FAILURES_WORTH_TELLING else {}
 
 
 def _overtaken(one: Answering, snapshot: Snapshot, findings: Findings) -> str | None:
@@ -307,8 +327,8 @@ def _reject(
     ended = reject(one.challenge)
     assert ended is not None  # check_standing found it open
     puts: tuple[Record, ...] = ()
+    throttle = snapshot.get(THROTTLE, Throttle) or Throttle()
     if ended.state is State.FAILED:
-        throttle = snapshot.get(THROTTLE, Throttle) or Throttle()
         puts = (_challenge_put(snapshot, ended), snapshot.put(THROTTLE, closing(throttle, ended.id)))
     event = request.event(
         ids.event,
@@ -318,7 +338,7 @@ def _reject(
         reason=reason,
         method=one.method,
         challenge_id=ended.id,
-        detail=detail,
+        detail={**(detail or {}), **({LOCKED: True} if locks(throttle, one.trial(request), one.limits, now) else {})},
     )
     return Changes(now, puts, events=(event,)), Rejected(Code.VERIFICATION_FAILED, ended.attempts_left)
 
@@ -369,7 +389,12 @@ def _mint(
         method=one.method,
         challenge_id=challenge.id,
         grant_id=grant.id,
-        detail={"amr": " ".join(grant.amr), "rotated": findings.rotated is not None, **signals_of(findings.checked)},
+        detail={
+            "amr": " ".join(grant.amr),
+            "rotated": findings.rotated is not None,
+            **signals_of(findings.checked),
+            **_after_failures(one, request, snapshot, proof),
+        },
     )
     event = _evidenced(event, challenge, findings.checked)
     puts = (
@@ -379,6 +404,7 @@ def _mint(
         *_shelf_puts(request, snapshot, grant, challenge, now),
         *session_puts,
         *used[0],
+        *_known_puts(request, snapshot, now),
     )
     checks = (Check(ACTOR_EPOCH, epochs[0]), Check(FENCE, challenge.fence), *session_checks, *used[1])
     return Changes(now, puts, checks, (event,)), grant
@@ -415,6 +441,14 @@ def _shelf_puts(
     if home is not None or "session" not in request.action.bound:
         shelves[home] = shelved(shelves.get(home) or snapshot.get(shelf_key(home), Shelf), grant, now)
     return tuple(snapshot.put(shelf_key(key), shelf, expires_at=_until(shelf, now)) for key, shelf in shelves.items())
+
+
+def _known_puts(request: Request, snapshot: Snapshot, now: datetime) -> tuple[Record, ...]:
+    """Where the proof came from, for a gate that keeps a history: now, and never before it was accepted."""
+    if request.visit is None:
+        return ()
+    known = proved_from(snapshot.get(KNOWN, Known) or Known(), request.visit, now)
+    return (snapshot.put(KNOWN, known, expires_at=now + KEPT),)
 
 
 def _until(shelf: Shelf, now: datetime) -> datetime:

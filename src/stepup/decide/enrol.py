@@ -15,7 +15,18 @@ from typing import Final
 
 from stepup.binding import Binding
 from stepup.challenge import Challenge, FactorRef
-from stepup.changes import ACTOR_EPOCH, ROSTER, THROTTLE, Changes, Epoch, Record, Snapshot, factor_key, session_epoch
+from stepup.changes import (
+    ACTOR_EPOCH,
+    KNOWN,
+    ROSTER,
+    THROTTLE,
+    Changes,
+    Epoch,
+    Record,
+    Snapshot,
+    factor_key,
+    session_epoch,
+)
 from stepup.context import RECOVERY_CODE, Context, Resource
 from stepup.event import EventType, event
 from stepup.factor import (
@@ -28,6 +39,7 @@ from stepup.factor import (
     StoredFactor,
     quarantine_until,
 )
+from stepup.history import KEPT, Known
 from stepup.policy import Action, Policy, Risk
 from stepup.requirement import STRONGEST, Strength
 from stepup.throttle import Throttle, unlocked
@@ -169,6 +181,7 @@ def enrol(
         snapshot.put(ROSTER, roster),
         snapshot.put(ACTOR_EPOCH, Epoch()),
         snapshot.put(THROTTLE, _relieved(throttle, listed.id, trusted=until is None)),
+        *_changed(snapshot, now),
     )
     made_event = event(
         ids.event,
@@ -203,7 +216,7 @@ def remove(
     before = snapshot.get(ROSTER, Roster) or Roster()
     after = before.without(factor.id, others)
     gone = [one for one in before.factors if after.get(one.id) is None]
-    puts = [snapshot.put(ROSTER, after), snapshot.put(ACTOR_EPOCH, Epoch())]
+    puts = [snapshot.put(ROSTER, after), snapshot.put(ACTOR_EPOCH, Epoch()), *_changed(snapshot, now)]
     for method in dict.fromkeys(one.method for one in gone):
         kept = snapshot.get(factor_key(method), FactorSet) or FactorSet()
         for one in gone:
@@ -219,6 +232,14 @@ def remove(
         detail={"factor": factor.id, "also_removed": len(gone) - 1},
     )
     return Changes(now, tuple(puts), events=(made,))
+
+
+def _changed(snapshot: Snapshot, now: datetime) -> tuple[Record, ...]:
+    """That a factor has changed, for a gate that keeps a history: it has loaded the record then."""
+    if KNOWN not in snapshot.records:
+        return ()
+    known = snapshot.get(KNOWN, Known) or Known()
+    return (snapshot.put(KNOWN, replace(known, factors_changed_at=now), expires_at=now + KEPT),)
 
 
 def rename(context: Context, factor: Factor, label: str, snapshot: Snapshot, now: datetime, ids: Ids) -> Changes:
@@ -246,7 +267,8 @@ def acknowledge(
     made = event(
         ids.event, now, EventType.FACTOR_CHANGED, "ok", context, method=factor.method, detail={"factor": factor.id}
     )
-    return Changes(now, (snapshot.put(ROSTER, roster), snapshot.put(ACTOR_EPOCH, Epoch())), events=(made,))
+    puts = (snapshot.put(ROSTER, roster), snapshot.put(ACTOR_EPOCH, Epoch()), *_changed(snapshot, now))
+    return Changes(now, puts, events=(made,))
 
 
 def advance_step(ids: Iterable[str], method: str, step: int, snapshot: Snapshot, now: datetime) -> Changes | None:

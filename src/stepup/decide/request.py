@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 from stepup.binding import Binding
 from stepup.canonical import params_digest
-from stepup.context import NO_RISK, Context, Resource, RiskAssessment, clean_text, require_context
+from stepup.context import MAX_TEXT, NO_RISK, Context, Resource, RiskAssessment, clean_text, require_context
 from stepup.decision import Decision, Detail, Outcome, Reason
 from stepup.errors import Code, InvalidInput
 from stepup.event import Event, EventType, event
+from stepup.history import Visit
 from stepup.keys import KeyRing
 from stepup.policy import Action, Params, Registry, Risk, Rules
 from stepup.requirement import Holding
@@ -35,7 +36,8 @@ class Ids(NamedTuple):
 class Request:
     """One call: the action on the resource with the params, in the context, under the rules in force.
 
-    ``escalation_failed`` is set where the action's ``escalate`` hook did not answer; the call is refused.
+    ``escalation_failed`` is set where the action's ``escalate`` hook did not answer; the call is refused. ``visit`` is
+    set where the gate keeps a history: where the call comes from.
     """
 
     action: Action
@@ -46,6 +48,7 @@ class Request:
     risk: RiskAssessment
     rules: Rules
     escalation_failed: bool = False
+    visit: Visit | None = None
 
     @property
     def shelf_session(self) -> str | None:
@@ -85,7 +88,7 @@ class Request:
             grant_id=grant_id,
             rules=self.rules.hash,
             snapshot=self.rules.snapshot,
-            detail=detail,
+            detail={**risk_detail(self.risk), **(detail or {})},
         )
 
     def denied(
@@ -102,6 +105,16 @@ class Request:
             rules=self.rules.hash,
             risk=self.risk,
         )
+
+
+def risk_detail(risk: RiskAssessment) -> Mapping[str, Detail]:
+    """What an event says of the risk besides its score and level: the reasons, and the methods it left."""
+    made: dict[str, Detail] = {}
+    if risk.reasons:
+        made["risk_reasons"] = ",".join(risk.reasons)[:MAX_TEXT]
+    if risk.methods is not None:
+        made["risk_methods"] = ",".join(sorted(risk.methods))[:MAX_TEXT]
+    return made
 
 
 def resolve(

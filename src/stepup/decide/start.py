@@ -87,6 +87,10 @@ def open_challenge(
         reason=clean_text(opening_.reason, limit=500) if opening_.reason else None,
         ip=request.context.ip,
         device_label=request.context.device.label if request.context.device else None,
+        risk_score=request.risk.score,
+        risk_level=request.risk.level.value,
+        risk_reasons=request.risk.reasons,
+        risk_methods=None if request.risk.methods is None else tuple(sorted(request.risk.methods)),
     )
     observed = observe(snapshot, opening_.own, opening_.methods, now)
     puts = [

@@ -15,8 +15,10 @@ from stepup.binding import Binding
 from stepup.challenge import Challenge, FactorRef, Preparation, State
 from stepup.changes import (
     ACTOR_EPOCH,
+    KNOWN,
     ROSTER,
     THROTTLE,
+    TOLD,
     Epoch,
     Record,
     challenge_key,
@@ -29,7 +31,9 @@ from stepup.context import Proof
 from stepup.event import Event, EventType
 from stepup.factor import Factor, FactorSet, Pending, Roster, Seen, StoredFactor
 from stepup.grant import SHELF_LIMIT, Claim, Grant, Proved, Shelf, Spend
+from stepup.history import Known, Sighting
 from stepup.throttle import Count, Guess, OpenChallenge, Send, Throttle
+from stepup.told import NoticeKind, Told
 
 from ._store_bench import LATER, NOW
 
@@ -108,6 +112,10 @@ CHALLENGE: Final = Challenge(
     label="Send a payout",
     resource_label=TEXT,
     reason=TEXT,
+    risk_score=77,
+    risk_level="high",
+    risk_reasons=("new_device", TEXT),
+    risk_methods=("passkey",),
     ip="2001:db8::1",
     device_label="MacBook Pro / Safari",
     grant_id=GRANT.id,
@@ -157,11 +165,20 @@ THROTTLE_VALUE: Final = Throttle(
     guesses=(Guess(CHALLENGE.id, ("fac_1", "fac_2"), NOW, 4),),
     counts={"fac_1\x1fdevice": Count(failures=9, total=99, last_at=NOW, locked_until=SOON), "fac_2": Count()},
 )
+KNOWN_VALUE: Final = Known(
+    devices=(Sighting(HASH, NOW), Sighting(HASH[::-1], SOON)),
+    networks=(Sighting(HASH, SOON),),
+    country=Sighting(HASH[::-1], NOW),
+    proved_at=SOON,
+    factors_changed_at=NOW,
+)
 
 SAMPLES: Final = (
     Record(ACTOR_EPOCH, Epoch()),
     Record(THROTTLE, THROTTLE_VALUE),
     Record(ROSTER, ROSTER_VALUE),
+    Record(KNOWN, KNOWN_VALUE, expires_at=LATER),
+    Record(TOLD, Told({NoticeKind.LOCKED_OUT.value: (NOW, SOON), NoticeKind.CODE_REPLAYED.value: ()})),
     Record(factor_key("totp"), FACTORS),
     Record(challenge_key(CHALLENGE.id), CHALLENGE, expires_at=LATER),
     Record(shelf_key(HASH), SHELF, expires_at=LATER),

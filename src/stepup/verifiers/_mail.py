@@ -16,11 +16,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from stepup._languages import lookup
 from stepup.challenge import Challenge
 from stepup.context import clean_text
 from stepup.ports import Ceremony, Message
 
-from ._mail_texts import MailTexts, chosen
+from ._mail_texts import MailTexts
 
 MAX_VALUE: Final = 500
 MAX_PARAMS: Final = 32
@@ -89,7 +90,7 @@ def described(
 ) -> EmailCodeMail:
     """The mail for *challenge*, from what the server knows."""
     actor, binding = context.actor, challenge.binding
-    tag, words = chosen(texts, context.context.locale)
+    tag, words = lookup(texts, context.context.locale)
     named = " ".join(part for part in (binding.resource_type, binding.resource_id) if part)
     device = context.context.device
     return EmailCodeMail(

@@ -1,4 +1,4 @@
-"""The words of the mail that carries a code, by language: ``MailTexts``, the catalogue, and the choice.
+"""The words of the mail that carries a code, by language: ``MailTexts`` and the catalogue.
 
 Every text is plain text; the HTML part is made from the same values, escaped. ``{action}``, ``{requester}``
 and ``{minutes}`` are filled in where they stand. No text holds a link: a mail that asks people to click
@@ -13,9 +13,9 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Final
 
+from stepup._languages import tag_of
 from stepup.errors import ConfigurationError
 
-FALLBACK: Final = "en"
 _PLACES: Final = {"subject": {"action"}, "intro": {"action", "requester"}, "validity": {"minutes"}}
 
 
@@ -126,22 +126,5 @@ def catalogue(texts: Mapping[str, MailTexts] | None) -> Mapping[str, MailTexts]:
     for tag, one in (texts or {}).items():
         if not isinstance(one, MailTexts):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
             raise ConfigurationError(f"EmailCode(texts=) holds a {type(one).__name__} for {tag!r}, not MailTexts.")
-        merged[_tag(tag)] = one
+        merged[tag_of(tag)] = one
     return MappingProxyType(merged)
-
-
-def chosen(texts: Mapping[str, MailTexts], locale: str | None) -> tuple[str, MailTexts]:
-    """The language for *locale* (``de-AT``, ``de_AT``, ``de``) and its tag; English where it is not known.
-
-    Subtags are dropped from the right, as RFC 4647 section 3.4 (lookup) does.
-    """
-    subtags = _tag(locale or "").split("-")
-    for end in range(len(subtags), 0, -1):
-        tag = "-".join(subtags[:end])
-        if tag in texts:
-            return tag, texts[tag]
-    return FALLBACK, texts[FALLBACK]
-
-
-def _tag(locale: str) -> str:
-    return locale.replace("_", "-").casefold()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from stepup._engine import authorize, upkeep
+from stepup._engine.risk import session_risk
 from stepup.binding import session_hash
 from stepup.context import FRESH_SESSION
 from stepup.decide.request import Request as Asked
@@ -29,8 +30,14 @@ async def actions(call: Call) -> WebResponse:
             continue
         asked = await call.core.request(action.id, call.context, None, None)
         status = "unlocked" if action.id in unlocked else await _status(call, action.id)
-        listed.append(doc.action_document(action, asked.rules.policy, status, _named(call, asked)))
+        risk = asked.risk.level if _judged(call) else None
+        listed.append(doc.action_document(action, asked.rules.policy, status, _named(call, asked), risk))
     return call.ok({"actions": listed})
+
+
+def _judged(call: Call) -> bool:
+    """Whether anybody says what the session's risk is."""
+    return call.context.risk is not None or call.core.assess is not None or call.core.watch is not None
 
 
 async def _status(call: Call, action: str) -> str:
@@ -49,7 +56,8 @@ async def session(call: Call) -> WebResponse:
     known, now = call.context.session, call.core.now()
     hashed = session_hash(call.core.ring, call.context)
     since = known.authenticated_at if known else None
-    device, risk = call.context.device, call.context.risk
+    device = call.context.device
+    risk, reasons = await session_risk(call.core, call.context)
     return call.ok(
         {
             "sessionId": doc.session_label(call.context, hashed),
@@ -58,6 +66,7 @@ async def session(call: Call) -> WebResponse:
             "proofs": [{"method": proof.method, "at": zulu(proof.at)} for proof in (known.proofs if known else ())],
             "device": None if device is None else {"label": device.label, "trusted": device.trusted},
             "riskLevel": None if risk is None else risk.level.value,
+            "riskReasons": list(reasons),
             "now": zulu(now),
         }
     )

@@ -189,6 +189,7 @@ class ActionItem(Document):
     confirmation: str
     audit_level: str
     token_required: bool
+    session_risk: RiskLevel | None
     status: Literal["blocked", "needs_proof", "unlocked"]
 
 
@@ -221,6 +222,7 @@ class Session(Document):
     proofs: list[SessionProof]
     device: SessionDevice | None
     risk_level: RiskLevel | None
+    risk_reasons: list[str]
     now: _Time
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from stepup.ceremony import Prompt
 from stepup.challenge import Challenge, State
-from stepup.context import Context
+from stepup.context import Context, RiskLevel
 from stepup.event import Event
 from stepup.grant import Grant
 from stepup.policy import Action, Policy, Risk, Rules
@@ -106,8 +106,10 @@ def minted_document(grant: Grant, token: str) -> dict[str, object]:
     return {"token": token, "id": grant.id, "expiresAt": zulu(grant.expires_at), "uses": grant.uses}
 
 
-def action_document(action: Action, policy: Policy, status: str, methods: list[str]) -> dict[str, object]:
-    """An action of the registry, for this person."""
+def action_document(
+    action: Action, policy: Policy, status: str, methods: list[str], risk: RiskLevel | None = None
+) -> dict[str, object]:
+    """An action of the registry, for this person; *risk* is the session's, where anybody judges it."""
     return {
         "id": action.id,
         "label": action.label,
@@ -118,6 +120,7 @@ def action_document(action: Action, policy: Policy, status: str, methods: list[s
         "confirmation": action.confirmation,
         "auditLevel": action.audit_level,
         "tokenRequired": policy.token_required,
+        "sessionRisk": None if risk is None else risk.value,
         "status": status,
     }
 
