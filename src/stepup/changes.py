@@ -13,6 +13,8 @@ fence     (empty)                 Fence: the store's own, same in every partitio
 epoch     actor, session:<hash>   Epoch: only its version matters              never
 throttle  (empty)                 Throttle                                     never
 roster    (empty)                 Roster                                       never
+account   (empty)                 Account                                      never
+devices   (empty)                 DeviceSet                                    its last device + 24 h
 factor    method                  FactorSet                                    never
 challenge challenge id            Challenge                                    its end + 24 h
 shelf     session hash, or empty  Shelf                                        last grant + 24 h
@@ -29,6 +31,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Generic, NamedTuple, TypeVar, final
 
 from .challenge import Challenge
+from .device import DeviceSet
 from .errors import ContractBroken
 from .event import Event
 from .factor import FactorSet, Roster
@@ -58,13 +61,25 @@ class Fence:
     """Carries nothing: its version changes whenever acknowledged writes may have been lost."""
 
 
-Value = Challenge | Claim | Epoch | FactorSet | Fence | Roster | Shelf | Spend | Throttle
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What the application has said of the person: disabled since then, or not.
+
+    It changes only together with the actor's epoch, so a batch that checks the epoch may rely on it.
+    """
+
+    disabled_at: datetime | None = None
+
+
+Value = Account | Challenge | Claim | DeviceSet | Epoch | FactorSet | Fence | Roster | Shelf | Spend | Throttle
 V = TypeVar("V")
 
 FENCE: Final = Key("fence")
 ACTOR_EPOCH: Final = Key("epoch", "actor")
 THROTTLE: Final = Key("throttle")
 ROSTER: Final = Key("roster")
+ACCOUNT: Final = Key("account")
+DEVICES: Final = Key("devices")
 
 
 def session_epoch(session: str | None) -> Key:

@@ -30,6 +30,8 @@ from stepup.ports import AsyncRiskAssessor, AsyncStore, AsyncVerifier, Call, Joi
 from stepup.throttle import Limits
 from stepup.token import TokenWriter
 
+from .device_tokens import DeviceTokens
+
 T = TypeVar("T")
 TRIES: Final = 8
 logger = logging.getLogger("stepup")
@@ -54,6 +56,7 @@ class Core:
     vault: Vault
     grants: TokenWriter
     offers: TokenWriter
+    trust: DeviceTokens
     store: AsyncStore
     verifiers: Mapping[str, AsyncVerifier]
     methods: Mapping[str, MethodInfo]
@@ -89,7 +92,8 @@ class Core:
         assessed = None
         if self.assess is not None and isinstance(context, Context):  # pyright: ignore[reportUnnecessaryIsInstance] -- resolve() refuses anything else
             assessed = await self._assessed(context, self.registry.action(action).id)
-        return resolve(self.registry, self.ring, action, context, resource, params, assessed, at_least)
+        made = resolve(self.registry, self.ring, action, context, resource, params, assessed, at_least)
+        return made if context.device_token is None else replace(made, presented=self.trust.read(context.device_token))
 
     async def _assessed(self, context: Context, action: str) -> RiskAssessment:
         assert self.assess is not None  # request() asks only then
