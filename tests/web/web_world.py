@@ -49,6 +49,7 @@ class Site:
     who: Context | None = field(default_factory=context)
     more: tuple[Any, ...] = ()
     token: str | None = None
+    kept: tuple[str, int] | None = None
 
     def __post_init__(self) -> None:
         verifiers: list[Any] = [ScriptedVerifier("password"), EmailCode(mailer=self.outbox), *self.more]
@@ -85,6 +86,7 @@ class Site:
             self.who,
             ORIGIN,
             token=self.token,
+            keep_device=lambda token, seconds: setattr(self, "kept", (token, seconds)),
         )
         made = respond(self.protocol, request)
         return Answer(run_sync(made) if self.face == "sync" else asyncio.run(made))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from stepup._engine import authorize, upkeep
+from stepup._engine import authorize, devices, upkeep
 from stepup.binding import session_hash
 from stepup.context import FRESH_SESSION
 from stepup.decide.request import Request as Asked
@@ -50,13 +50,14 @@ async def session(call: Call) -> WebResponse:
     hashed = session_hash(call.core.ring, call.context)
     since = known.authenticated_at if known else None
     device, risk = call.context.device, call.context.risk
+    trusted = await devices.recognise(call.core, call.context) is not None or (device is not None and device.trusted)
     return call.ok(
         {
             "sessionId": doc.session_label(call.context, hashed),
             "authenticatedAt": zulu(since),
             "ageSeconds": None if since is None else max(0, int((now - since).total_seconds())),
             "proofs": [{"method": proof.method, "at": zulu(proof.at)} for proof in (known.proofs if known else ())],
-            "device": None if device is None else {"label": device.label, "trusted": device.trusted},
+            "device": None if device is None else {"label": device.label, "trusted": trusted},
             "riskLevel": None if risk is None else risk.level.value,
             "now": zulu(now),
         }

@@ -30,7 +30,7 @@ from stepup.decide.attempt import MoreNeeded, Verified
 from stepup.errors import Code, DeliveryFailed, Refused
 from stepup.policy import Risk
 
-from . import pages
+from . import devices, pages
 from .bodies import BadRequest, read_form
 from .call import Call, Protocol
 from .html import html
@@ -130,6 +130,7 @@ async def _step(turn: Turn, method: str) -> WebResponse:
 
 def _verified(turn: Turn, outcome: Verified) -> WebResponse:
     """The end. It names no challenge: that one was bound to the session's old id, under which nobody asks any more."""
+    devices.keep(turn.call, outcome)
     made, grant, core, names = turn.goes(f"{ROOT}/done"), outcome.grant, turn.call.core, turn.call.to.cookies
     if not core.registry.rules(grant.binding.action, Risk(grant.level)).policy.token_required:
         return made  # the server finds the grant by the session
