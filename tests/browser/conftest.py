@@ -7,20 +7,15 @@ skipped; where ``CI`` is set, that is a failure.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
 from browser_visitor import Visitor, visit
 from browser_world import World
 from playwright.sync_api import Browser, expect, sync_playwright
+from serving import chromium
 
 expect.set_options(timeout=10_000)
-
-
-def chromium() -> str | None:
-    """Where the browser is; None for nowhere."""
-    return os.environ.get("STEPUP_CHROMIUM") or shutil.which("chromium-headless-shell") or shutil.which("chromium")
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +36,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def world() -> Iterator[World]:
     made = World()
-    server = made.serve()
+    server, _ = made.serve()
     yield made
     server.should_exit = True
 

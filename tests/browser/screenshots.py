@@ -1,6 +1,6 @@
 """Pictures of the dialog in each of its states, light and dark, for the documentation: ``nox -s screenshots``.
 
-The states are those that ``test_accessible`` looks at; a picture that is not made any more is removed. They are taken
+The states are those that ``browser_states`` names; a picture that is not made any more is removed. They are taken
 of the real dialog on the site of these tests, with the same person each time, so that a picture changes only where the
 dialog does.
 """
@@ -11,18 +11,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from browser_states import STATES
 from browser_visitor import visit
 from browser_world import World
 from playwright.sync_api import Browser, sync_playwright
-from test_accessible import STATES
-
-from conftest import chromium
+from serving import chromium
 
 WHERE = Path(__file__).parents[2] / "docs" / "images"
 SCHEMES = ("light", "dark")
 VIEW = {"width": 520, "height": 860}
 MARGIN = 16
-AN_HOUR = 3600
 PORT = 8000  # it stands in the pictures
 
 
@@ -31,10 +29,11 @@ def name(state: str, scheme: str) -> str:
     return f"dialog-{state}-{scheme}.png"
 
 
-def take(world: World, browser: Browser, state: str, scheme: Any) -> bytes:
-    """One picture: the dialog, and a little of the page behind it."""
+def take(browser: Browser, state: str, scheme: Any) -> bytes:
+    """One picture, of a site that has just begun: the dialog, and a little of the page behind it."""
+    world = World()
+    server, thread = world.serve(PORT)
     visitor = visit(world, browser, who="olivia", color_scheme=scheme, viewport=VIEW, reduced_motion="reduce")
-    world.clock.advance(AN_HOUR)  # what the picture before has used up of the limits is forgotten
     try:
         STATES[state](visitor)
         box = visitor.page.locator("stepup-dialog dialog").bounding_box()
@@ -49,13 +48,13 @@ def take(world: World, browser: Browser, state: str, scheme: Any) -> bytes:
     finally:
         visitor.page.unroute_all(behavior="ignoreErrors")
         visitor.context.close()
+        server.should_exit = True
+        thread.join(20)
 
 
 def main() -> int:
     """Take all of them."""
     WHERE.mkdir(exist_ok=True)
-    world = World()
-    server = world.serve(PORT)
     where = chromium()
     if where is None:
         sys.exit("no Chromium: apt-get install -y --no-install-recommends chromium-headless-shell")
@@ -64,10 +63,9 @@ def main() -> int:
         browser = playwright.chromium.launch(executable_path=where)
         for state in STATES:
             for scheme in SCHEMES:
-                (WHERE / name(state, scheme)).write_bytes(take(world, browser, state, scheme))
+                (WHERE / name(state, scheme)).write_bytes(take(browser, state, scheme))
                 made.add(name(state, scheme))
         browser.close()
-    server.should_exit = True
     for old in WHERE.glob("dialog-*.png"):
         if old.name not in made:
             old.unlink()

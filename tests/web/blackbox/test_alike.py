@@ -378,7 +378,7 @@ def reviewing_devices_takes_a_fresh_proof(client: Client) -> None:
 
 @case
 def a_bearer_client_is_not_remembered(client: Client) -> None:
-    bearer = {"authorization": "Bearer marcus-7"}
+    bearer: dict[str, Any] = {"authorization": "Bearer marcus-7"}
     challenge = challenged(client, "/members/usr_1/role", {"role": "owner"}, **bearer)
     body = {"method": "password", "response": MARCUS, "rememberDevice": True}
     done = client.call("POST", f"/stepup/challenges/{challenge}/attempts", body, **bearer)
