@@ -252,6 +252,7 @@ def devices(site: Held) -> None:
     for method, path in reviewing:
         body = {"label": "x"} if method == "PATCH" else {}
         assert site.call(method, path, body).code == "verification_required"
+    site.who = replace(context(), risk=RiskAssessment(methods=frozenset({"password"})))  # else signing in would help
     while (refused := site.call("GET", "/devices")).code != "locked_out":
         site.wrong_for(refused, "password")
         site.clock.advance(400)
