@@ -345,6 +345,12 @@ def a_form_without_javascript_keeps_the_device(client: Client) -> None:
     client.form("/stepup/ceremony", fields(**given, method="password", response=MARCUS))
     assert client.cookies[TRUST] != token
     assert trusted(client)
+    other = signed_in(client.fresh(), "marcus")
+    blocked = other.form("/orgs/org_7/delete", "").text
+    assert 'name="remember"' in blocked
+    given = {"offer": hidden(blocked, "offer"), "next": "/", "remember": "1"}
+    other.form("/stepup/ceremony", fields(**given, method="password", response=MARCUS))
+    assert trusted(other)
     assert client.call("DELETE", "/stepup/devices").status == 204
 
 
