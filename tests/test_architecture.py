@@ -28,7 +28,7 @@ PURE: tuple[str, ...] = tuple(tomllib.loads((ROOT / "pyproject.toml").read_text(
 
 VALUES = (
     "errors", "context", "decision", "canonical", "keys", "token", "requirement", "policy",
-    "binding", "factor", "challenge", "throttle", "grant", "event", "history", "told", "_languages",
+    "binding", "device", "factor", "challenge", "throttle", "grant", "event", "history", "told", "_languages",
 )  # fmt: skip
 PORTS = (*VALUES, "changes", "ceremony", "ports")
 ENGINE = (*PORTS, "clock", "_bridge", "decide", "notices", "_engine")
@@ -46,6 +46,7 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "requirement": ("errors", "context"),
     "policy": ("errors", "context", "canonical", "requirement"),
     "binding": ("errors", "context", "canonical", "keys"),
+    "device": ("errors", "context"),
     "factor": ("errors", "context"),
     "challenge": ("errors", "context", "binding"),
     "throttle": ("errors", "context"),

@@ -20,9 +20,11 @@ from .context import Session as Session
 from .decide.attempt import MoreNeeded as MoreNeeded
 from .decide.attempt import Rejected as Rejected
 from .decide.attempt import Verified as Verified
+from .decide.signal import Signal as Signal
 from .decision import Authorization as Authorization
 from .decision import Decision as Decision
 from .decision import Outcome as Outcome
+from .device import TrustedDevice as TrustedDevice
 from .errors import Code as Code
 from .errors import ConfigurationError as ConfigurationError
 from .errors import Denied as Denied
@@ -72,11 +74,13 @@ __all__ = [
     "RiskAssessment",
     "RiskLevel",
     "Session",
+    "Signal",
     "StepUp",
     "StepUpError",
     "StepUpRequired",
     "StoreUnavailable",
     "Strength",
+    "TrustedDevice",
     "Verified",
     "all_of",
     "any_of",

@@ -12,6 +12,7 @@ from typing import Final, Literal, TypedDict, cast
 
 from ._bridge import Offload, is_async, require_methods
 from ._engine.core import Core
+from ._engine.device_tokens import DeviceTokens
 from ._observe import Told, observer
 from .clock import ForwardClock, SystemClock
 from .context import FRESH_SESSION, RECOVERY_CODE, Context, require_text
@@ -153,6 +154,7 @@ def build(
         vault=Vault(factor_ring),
         grants=TokenWriter(ring, GRANT_TYPE),
         offers=TokenWriter(ring, OFFER_TYPE),
+        trust=DeviceTokens(ring, namespace),
         store=store,
         verifiers={verifier.method: verifier for verifier in verifiers},
         methods=methods,

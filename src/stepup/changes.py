@@ -15,6 +15,8 @@ throttle  (empty)                 Throttle                                     n
 roster    (empty)                 Roster                                       never
 known     (empty)                 Known                                        last proof + 90 days
 told      (empty)                 Told                                         never
+account   (empty)                 Account                                      never
+devices   (empty)                 DeviceSet                                    its last device + 24 h
 factor    method                  FactorSet                                    never
 challenge challenge id            Challenge                                    its end + 24 h
 shelf     session hash, or empty  Shelf                                        last grant + 24 h
@@ -31,6 +33,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Generic, NamedTuple, TypeVar, final
 
 from .challenge import Challenge
+from .device import DeviceSet
 from .errors import ContractBroken
 from .event import Event
 from .factor import FactorSet, Roster
@@ -62,7 +65,31 @@ class Fence:
     """Carries nothing: its version changes whenever acknowledged writes may have been lost."""
 
 
-Value = Challenge | Claim | Epoch | FactorSet | Fence | Known | Roster | Shelf | Spend | Throttle | Told
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What the application has said of the person: disabled since then, or not.
+
+    It changes only together with the actor's epoch, so a batch that checks the epoch may rely on it.
+    """
+
+    disabled_at: datetime | None = None
+
+
+Value = (
+    Account
+    | Challenge
+    | Claim
+    | DeviceSet
+    | Epoch
+    | FactorSet
+    | Fence
+    | Known
+    | Roster
+    | Shelf
+    | Spend
+    | Throttle
+    | Told
+)
 V = TypeVar("V")
 
 FENCE: Final = Key("fence")
@@ -71,6 +98,8 @@ THROTTLE: Final = Key("throttle")
 ROSTER: Final = Key("roster")
 KNOWN: Final = Key("known")
 TOLD: Final = Key("told")
+ACCOUNT: Final = Key("account")
+DEVICES: Final = Key("devices")
 
 
 def session_epoch(session: str | None) -> Key:

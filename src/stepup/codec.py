@@ -27,8 +27,9 @@ from types import GenericAlias
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from .challenge import Challenge
-from .changes import Epoch, Fence, Value
+from .changes import Account, Epoch, Fence, Value
 from .decision import Detail
+from .device import DeviceSet
 from .errors import ContractBroken, InvalidInput
 from .event import Event
 from .factor import FactorSet, Roster
@@ -55,8 +56,10 @@ READS: Final = frozenset({1})
 _UPGRADES: Final[Mapping[int, Step]] = {}
 _DOWNGRADES: Final[Mapping[int, Step]] = {}
 _TYPES: Final[Mapping[str, type[Value]]] = {
+    "account": Account,
     "challenge": Challenge,
     "claim": Claim,
+    "device_set": DeviceSet,
     "epoch": Epoch,
     "factor_set": FactorSet,
     "fence": Fence,

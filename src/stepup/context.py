@@ -153,7 +153,11 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """The browser or machine. ``trusted`` is what the server remembers, never what the client says."""
+    """The browser or machine.
+
+    ``trusted`` is for applications that remember devices themselves: what their server keeps, never what the client
+    says. Without it, trust comes from stepup's own memory, by ``Context.device_token``.
+    """
 
     fingerprint: str = field(repr=False)
     label: str | None = None
@@ -248,6 +252,7 @@ class Context:
 
     ``risk`` is what the application assessed itself; a gate with an assessor takes the worse of the two.
     Without ``session`` there is nothing a grant could be found by later, so a token must be presented.
+    ``device_token`` is what a remembered device presents, as it came; what it is worth, the gate looks up.
     """
 
     actor: Actor
@@ -258,6 +263,7 @@ class Context:
     user_agent: str | None = None
     locale: str | None = None
     risk: RiskAssessment | None = None
+    device_token: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         for name, kind in _CONTEXT_TYPES:
@@ -303,4 +309,5 @@ _CONTEXT_TYPES: tuple[tuple[str, type], ...] = (
     ("session", Session),
     ("device", Device),
     ("risk", RiskAssessment),
+    ("device_token", str),
 )

@@ -41,6 +41,11 @@ class EventType(enum.StrEnum):
     FACTOR_ENROLLED = "factor_enrolled"
     FACTOR_CHANGED = "factor_changed"
     FACTOR_REMOVED = "factor_removed"
+    DEVICE_REMEMBERED = "device_remembered"
+    DEVICE_RENAMED = "device_renamed"
+    DEVICE_REVOKED = "device_revoked"
+    DISABLED = "disabled"
+    ENABLED = "enabled"
     UNLOCKED = "unlocked"
     FORGOTTEN = "forgotten"
 

@@ -62,7 +62,7 @@ class Policy:
     Attributes:
         methods: the requirement; a method name, ``any_of``/``all_of``, ``"any"`` or ``"strongest"``.
         session_window: a session authenticated this recently needs no prompt; 0 for never.
-        session_window_trusted: the same on a trusted device.
+        session_window_trusted: the same on a trusted device, at levels 1 and 2 only.
         max_age: a proof older than this opens nothing, however long the grant would last; None for no limit.
         grant_ttl: how long a grant lasts, at most 12 hours.
         uses: how often it can be spent; None for as often as wanted while it lasts.

@@ -10,6 +10,7 @@ failures per factor          10, then locked 15 min  a success with that factor;
 delay before the next try    5 s after the 5th, ...  as above
 consecutive failures, factor 100, then disabled      a success with it; unlock; enrolling anew
 guess points per year        90 (totp 2, mail 1)     success: its own challenge's, same factor; unlock
+remembered devices           10, each for 30 days    the one used longest ago makes room
 ============================ ======================= ======================================
 
 Failures are counted *up front*, in the batch that reserves the attempt, and taken back by success: a
@@ -55,6 +56,8 @@ class Limits:
     forget_after: int = 86400
     disable_after: int = 100
     guess_budget: int = 90
+    trusted_devices: int = 10
+    trusted_device_ttl: int = 2592000
 
     def __post_init__(self) -> None:
         for one in fields(self):

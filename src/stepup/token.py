@@ -25,6 +25,7 @@ from .keys import KeyRing
 
 GRANT_TYPE = "stepup-grant+jwt"
 OFFER_TYPE = "stepup-offer+jwt"
+TRUST_TYPE = "stepup-trust+jwt"
 MAX_TOKEN = 16384
 
 

@@ -589,6 +589,8 @@ def test_the_defaults() -> None:
         "forget_after": 86400,
         "disable_after": 100,
         "guess_budget": 90,
+        "trusted_devices": 10,
+        "trusted_device_ttl": 30 * 86400,
     }
 
 

@@ -74,6 +74,7 @@ def test_the_page_lists_exactly_the_promised_keys() -> None:
     """Of the challenge, of what stands beside it, and of problems."""
     assert names(PAGE, "challenge key") == list(dotted(said.Challenge))
     assert names(PAGE, "envelope key") == keys(said.ChallengeEnvelope)
+    assert names(PAGE, "device key") == keys(said.DeviceItem)
     assert sorted(names(PAGE, "problem member")) == sorted(keys(said.Problem))
     (status,) = [row[1] for row in rows(PAGE, "challenge key") if row[0] == "`status`"]
     assert [one.value for one in State] == status.replace(" or ", ", ").replace("`", "").split(", ")
@@ -82,7 +83,7 @@ def test_the_page_lists_exactly_the_promised_keys() -> None:
 def test_the_page_lists_exactly_the_cookies() -> None:
     """By their names."""
     known = cookie_names()
-    assert names(PAGE, "cookie") == [known.session, known.device, known.grant]
+    assert names(PAGE, "cookie") == [known.session, known.device, known.trust, known.grant]
 
 
 def test_the_limits_are_those_of_the_code() -> None:

@@ -76,6 +76,10 @@ class Northstar:
         self.shim.signed_out(environ)
         return text(start, "out", ("Set-Cookie", "app=; Max-Age=0"))
 
+    def post_password(self, environ: Any, start: Any) -> list[bytes]:
+        self.shim.gate.signal(self.shim.visit(environ).known, "password_changed")
+        return text(start, "changed")
+
     def post_orgs(self, environ: Any, start: Any, *more: str) -> Any:
         return self.guarded(environ, start)
 

@@ -72,6 +72,7 @@ def context(
     organization: str | None = "org_7",
     risk: RiskAssessment | None = None,
     ip: str = "192.0.2.7",
+    device_token: str | None = None,
 ) -> Context:
     """A request of Olivia's, from a session that was opened *age* seconds before *at*."""
     signed_in = None if age is None else at - timedelta(seconds=age)
@@ -83,6 +84,7 @@ def context(
         ip=ip,
         user_agent="Safari",
         risk=risk,
+        device_token=device_token,
     )
 
 
@@ -172,7 +174,7 @@ class Blocking:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._gate, name)
-        if name == "factors":
+        if name in {"factors", "devices"}:
             return Blocking(found)
         if inspect.iscoroutinefunction(found):
             return lambda *args, **kwargs: run(found(*args, **kwargs))
@@ -210,8 +212,9 @@ class World:
         self, action: str, who: Context = CONTEXT, method: str = "passkey", answer: object = "touch", **call: Any
     ) -> Verified:
         """The whole ceremony; it must end in a grant."""
-        rotate = call.pop("rotate", None)
-        found = self.gate.verify(self.start(action, who, **call).id, method, answer, who, rotate=rotate)
+        rotate, remember = call.pop("rotate", None), call.pop("remember", False)
+        challenge = self.start(action, who, **call)
+        found = self.gate.verify(challenge.id, method, answer, who, rotate=rotate, remember=remember)
         assert isinstance(found, Verified), found
         return found
 

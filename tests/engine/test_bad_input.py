@@ -148,12 +148,22 @@ def _good(here: World) -> dict[str, Any]:
         "code": "123456",
         "authorization": None,
         "step": 1,
+        "remember": False,
+        "who": ACTOR,
+        "signal": "logged_out",
+        "moved_to": None,
+        "device_id": "dev_0",
     }
 
 
+KINDS: dict[str, Any] = {
+    "gate": StepUp,
+    "factors": type(world().gate.factors),
+    "devices": type(world().gate.devices),
+}
 CALLS = [
     (owner, name, argument)
-    for owner, kind in (("gate", StepUp), ("factors", type(world().gate.factors)))
+    for owner, kind in KINDS.items()
     for name, arguments in _methods(kind).items()
     for argument in arguments
 ]
@@ -166,9 +176,8 @@ def test_junk_in_any_argument_is_refused(face: str, owner: str, name: str, argum
     """Every argument of every public method, one at a time: an error of our own or a plain refusal."""
     here = world(face=face)
     good = _good(here)
-    target = here.gate if owner == "gate" else here.gate.factors
-    kind = StepUp if owner == "gate" else type(world().gate.factors)
-    signature = inspect.signature(getattr(kind, name))
+    target = here.gate if owner == "gate" else getattr(here.gate, owner)
+    signature = inspect.signature(getattr(KINDS[owner], name))
     for label, junk in JUNK.items():
         given_ = {p: good[p] for p in signature.parameters if p != "self"}
         given_[argument] = junk

@@ -76,7 +76,7 @@ class _AsCoroutines:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._gate, name)
-        if name == "factors":
+        if name in {"factors", "devices"}:
             return _AsCoroutines(found)
         if not inspect.ismethod(found):
             return found

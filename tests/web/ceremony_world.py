@@ -51,12 +51,13 @@ class Page(HTMLParser):
         if tag not in {"meta", "input"}:
             self._open.append("alert" if given.get("role") == "alert" else "style" if tag == "style" else tag)
         if tag == "form":
-            self.forms.append({"action": given["action"], "method": given["method"], "hidden": {}, "typed": []})
+            self.forms.append({"action": given["action"], "method": given["method"], "hidden": {}, "typed": [],
+                               "boxes": []})  # fmt: skip
         elif tag == "input" and given.get("name"):
             if given["type"] == "hidden":
                 self.forms[-1]["hidden"][given["name"]] = given["value"]
             else:
-                self.forms[-1]["typed"].append(given["name"])
+                self.forms[-1]["boxes" if given["type"] == "checkbox" else "typed"].append(given["name"])
 
     def handle_endtag(self, tag: str) -> None:
         self._open.pop()
@@ -174,11 +175,14 @@ class Browser:
 
     # -- the ceremony ------------------------------------------------------------------
 
-    def submit(self, form: Mapping[str, Any], typed: str | None = None, **headers: str) -> Page:
-        """Submit a form of a page, typing *typed* into its field, and follow where it leads."""
+    def submit(
+        self, form: Mapping[str, Any], typed: str | None = None, *, tick: str | None = None, **headers: str
+    ) -> Page:
+        """Submit a form of a page, typing *typed* into its field, and follow where it leads; *tick* ticks a box."""
+        assert tick is None or tick in form["boxes"]
         assert form["method"] == "post"
         assert form["typed"] == ([] if typed is None else ["response"])
-        fields = form["hidden"] | ({} if typed is None else {"response": typed})
+        fields = form["hidden"] | ({} if typed is None else {"response": typed}) | ({tick: "1"} if tick else {})
         return Page(self.follow(self.post(form["action"], fields, **headers)))
 
     def post(self, address: str, fields: Mapping[str, str] | bytes, **headers: str) -> WebResponse:

@@ -658,3 +658,39 @@ def test_a_store_that_fails_is_a_page_too() -> None:
         assert (found.status, found.links) == (503, [FORM_PAGE])
         assert "not possible at the moment" in found.text
         assert "10.0.0.7" not in found.raw
+
+
+# -- remembering the device -------------------------------------------------------------------
+
+TRUST = "__Host-stepup-trust"
+
+
+@both_faces
+@pytest.mark.requirement("V-01", "V-02")
+def test_a_device_is_remembered_by_a_box_that_was_ticked(face: str) -> None:
+    """On the first page and on the challenge's; a box that was left alone remembers nobody."""
+    browser = Browser(World(face))
+    browser.submit(browser.blocked("plain").form(method="password"), RIGHT)
+    assert TRUST not in browser.cookies
+    browser.submit(browser.blocked("org.delete").form(method="password"), RIGHT, tick="remember")
+    assert browser.cookies[TRUST]
+
+    other = Browser(World(face))
+    shown, _ = started(other, "plain")
+    assert TRUST not in other.cookies
+    other.submit(shown.form(method="password"), RIGHT, tick="remember")
+    token = other.cookies[TRUST]
+    other.submit(other.blocked("org.delete").form(method="password"), RIGHT)
+    assert other.cookies[TRUST] not in (token, "")
+    assert token not in "".join(other.pages)
+
+
+def test_no_box_where_nobody_may_be_remembered() -> None:
+    """Policy says no, or the caller has no cookies; and ticking one that is not there changes nothing."""
+    never = Action("never", "Never", policy=Policy(methods="password", remember=False))
+    browser = Browser(World(actions=(never,)))
+    form = browser.blocked("never").form(method="password")
+    assert form["boxes"] == []
+    browser.submit({**form, "boxes": ["remember"]}, RIGHT, tick="remember")
+    assert TRUST not in browser.cookies
+    assert browser.blocked("choice").form(method="email_code")["boxes"] == []

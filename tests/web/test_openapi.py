@@ -6,6 +6,7 @@ import io
 import json
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
@@ -21,6 +22,7 @@ from web_world import MARCUS, ORG, ORIGIN, Answer, Site, context
 
 from stepup import Context, Device, RiskAssessment, RiskLevel
 from stepup._bridge import run_sync
+from stepup.device import Remembered
 from stepup.testing import SoftPasskey
 from stepup.verifiers import TOTP, Passkey, RecoveryCode
 from stepup.web import PROBLEMS, WebRequest, answers, respond
@@ -230,6 +232,34 @@ def factors(site: Held) -> None:
     site.call("DELETE", "/factors/nothing")
 
 
+def devices(site: Held) -> None:
+    """Having a device remembered, reviewing it and forgetting it."""
+    site.who = context(age=5)
+    challenge = site.started("member.role")
+    body = {"method": "password", "response": "right", "rememberDevice": True}
+    site.call("POST", f"/challenges/{challenge}/attempts", body)
+    assert site.kept is not None
+    site.who = replace(context(age=5), device_token=site.kept[0])
+    (one,) = site.call("GET", "/devices").json["devices"]
+    site.call("PATCH", f"/devices/{one['id']}", {"label": "Desk"})
+    site.call("PATCH", "/devices/nothing", {"label": "Desk"})
+    site.call("DELETE", f"/devices/{one['id']}")
+    site.call("DELETE", "/devices/nothing")
+    site.call("DELETE", "/devices")
+    site.clock.advance(601)
+    site.who = context()
+    reviewing = ("GET", "/devices"), ("DELETE", "/devices"), ("PATCH", "/devices/x"), ("DELETE", "/devices/x")
+    for method, path in reviewing:
+        body = {"label": "x"} if method == "PATCH" else {}
+        assert site.call(method, path, body).code == "verification_required"
+    site.who = replace(context(), risk=RiskAssessment(methods=frozenset({"password"})))  # else signing in would help
+    while (refused := site.call("GET", "/devices")).code != "locked_out":
+        site.wrong_for(refused, "password")
+        site.clock.advance(400)
+    for method, path in reviewing:
+        assert site.call(method, path, {"label": "x"} if method == "PATCH" else {}).code == "locked_out"
+
+
 def passkeys(site: Held) -> None:
     """Registering a passkey, wrongly and rightly, and giving it another name."""
     site.token = site.proved_for(site.call("POST", "/factors/passkey", {"label": "Key"}))
@@ -306,8 +336,9 @@ def test_every_answer_is_as_described(face: str) -> None:
     factors(keeping)
     passkeys(registering := Held(face, more=(PASSKEY,)))
     locked(other := Held(face, more=(TOTP(), RecoveryCode(), PASSKEY)))
-    site.seen |= keeping.seen | registering.seen | other.seen
-    site.models |= keeping.models | registering.models
+    devices(remembering := Held(face))
+    site.seen |= keeping.seen | registering.seen | other.seen | remembering.seen
+    site.models |= keeping.models | registering.models | remembering.models
     for path in ("/factors/totp", "/factors/recovery_code", "/factors/passkey"):
         site.call("POST", path, {})
     site.call("POST", "/factors/totp/x", {"code": "123456"})
@@ -316,7 +347,7 @@ def test_every_answer_is_as_described(face: str) -> None:
     assert site.models == {
         "", "Actions", "AttemptAnswer", "ChallengeEnvelope", "Events", "Grants", "OpenApi", "Preflight", "Problem",
         "ProblemDescription", "PromptEnvelope", "Session", "Factors", "FactorEnvelope", "TotpEnrolment",
-        "RecoveryCodes", "PasskeyEnrolment",
+        "RecoveryCodes", "PasskeyEnrolment", "Devices",
     }  # fmt: skip
     never = {
         (route.says.id, int(status))
@@ -348,9 +379,13 @@ def test_a_store_that_fails_is_described(face: str, route: Route) -> None:
         "/factors/passkey": {},
         "/factors/passkey/{factor}": {"response": {}},
         "/factors/{factor}": {"label": "x"},
+        "/devices/{device}": {"label": "x"},
     }
     allowed: Callable[[str, Context], object] = lambda action, context: True  # noqa: E731
     site = Site(face, options={"may_start": allowed}, more=(TOTP(), RecoveryCode(), PASSKEY))
+    tokens, now = site.core.trust, site.clock.now()
+    known = tokens.written(Remembered("dev", None, 1, 1, now, now, now), tokens.minting(wanted=True))
+    site.who = replace(context(), device_token=known)
     object.__setattr__(site.core, "store", Failing())
     body = bodies.get(route.path, {"method": "password", "response": "right"} if "attempts" in route.path else None)
     path = route.path.replace("{code}", "locked_out").replace("{", "").replace("}", "")

@@ -230,6 +230,56 @@ def test_what_signed_in_is_told_must_be_somebody() -> None:
         a_site().visit(a_request(), None).signed_in(None, ["password"])
 
 
+# -- remembered devices ---------------------------------------------------------------------
+
+
+@pytest.mark.requirement("V-01", "B-04")
+def test_the_token_of_a_device_goes_into_a_cookie_and_comes_back_in_the_context() -> None:
+    """As it came: what it is worth is the gate's to say; and with 0 seconds it goes."""
+    site = a_site()
+    visit = site.visit(a_request(), OLIVIA)
+    assert visit.context is not None
+    assert visit.context.device_token is None
+    keep = visit.request.keep_device
+    assert keep is not None
+    keep("a.b.c", 77)
+    set_now = visit.set_cookies()
+    assert "__Host-stepup-trust=a.b.c; Path=/; Max-Age=77; HttpOnly; SameSite=Lax; Secure" in set_now
+
+    again = site.visit(a_request(cookie="__Host-stepup-trust=a.b.c"), OLIVIA)
+    assert again.context is not None
+    assert again.context.device_token == "a.b.c"
+    assert "a.b.c" not in repr(again.context)
+    again.keep_device("", 0)
+    assert any("stepup-trust=; Path=/; Max-Age=0" in cookie for cookie in again.set_cookies())
+    plain = a_site(secure=False, cookie="mine").visit(a_request(cookie="mine-trust=x.y.z"), OLIVIA)
+    assert plain.context is not None
+    assert plain.context.device_token == "x.y.z"
+
+
+def test_a_bearer_client_has_no_device_to_remember() -> None:
+    """Whatever cookie it sends."""
+    cookie = "__Host-stepup-trust=a.b.c"
+    for visit in (
+        a_site().visit(a_request(authorization="Bearer t", cookie=cookie), OLIVIA),
+        a_site().visit_in(a_request(authorization="Bearer t", cookie=cookie), Context(OLIVIA, Session("theirs"))),
+    ):
+        assert visit.context is not None
+        assert visit.context.device_token is None
+        assert visit.request.keep_device is None
+
+
+def test_an_application_that_gives_contexts_has_the_cookie_too() -> None:
+    """Unless it says itself what the device presents."""
+    site, request = a_site(), a_request(cookie="__Host-stepup-trust=a.b.c")
+    theirs = Context(OLIVIA, Session("theirs"), device_token="own")
+    for given, expected in ((Context(OLIVIA, Session("theirs")), "a.b.c"), (theirs, "own")):
+        visit = site.visit_in(request, given)
+        assert visit.context is not None
+        assert visit.context.device_token == expected
+        assert visit.request.keep_device is not None
+
+
 # -- cookies --------------------------------------------------------------------------------
 
 

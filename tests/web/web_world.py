@@ -50,6 +50,7 @@ class Site:
     more: tuple[Any, ...] = ()
     token: str | None = None
     gate: Mapping[str, Any] = field(default_factory=dict)
+    kept: tuple[str, int] | None = None
 
     def __post_init__(self) -> None:
         verifiers: list[Any] = [ScriptedVerifier("password"), EmailCode(mailer=self.outbox), *self.more]
@@ -86,6 +87,7 @@ class Site:
             self.who,
             ORIGIN,
             token=self.token,
+            keep_device=lambda token, seconds: setattr(self, "kept", (token, seconds)),
         )
         made = respond(self.protocol, request)
         return Answer(run_sync(made) if self.face == "sync" else asyncio.run(made))

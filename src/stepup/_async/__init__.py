@@ -1,4 +1,7 @@
-"""The async face, thin over the engine: ``gate`` has ``AsyncStepUp``; ``factors`` what it offers as ``factors``."""
+"""The async face, thin over the engine: ``gate`` has ``AsyncStepUp``; ``factors`` and ``devices`` what it
+offers under these names.
+"""
 
+from .devices import AsyncDevices as AsyncDevices
 from .factors import AsyncFactors as AsyncFactors
 from .gate import AsyncStepUp as AsyncStepUp

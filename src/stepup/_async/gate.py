@@ -9,7 +9,7 @@ from typing import Any, Literal, ParamSpec, TypeVar, Unpack
 
 from stepup import _bridge as bridge
 from stepup._config import AsyncOptions, Secrets, Settings, build, sender
-from stepup._engine import authorize, begin, look, start, upkeep, verify
+from stepup._engine import authorize, begin, look, signals, start, upkeep, verify
 from stepup._guard import Guard
 from stepup._observe import Told
 from stepup.ceremony import Prompt
@@ -17,6 +17,7 @@ from stepup.challenge import Challenge
 from stepup.changes import Page
 from stepup.context import Actor, Context, Resource
 from stepup.decide.attempt import MoreNeeded, Rejected, Verified
+from stepup.decide.signal import Signal, SignalWord
 from stepup.decision import Authorization, Decision
 from stepup.errors import WrongColour
 from stepup.event import Event
@@ -38,6 +39,7 @@ from stepup.ports import (
 )
 from stepup.throttle import Limits
 
+from .devices import AsyncDevices
 from .factors import AsyncFactors
 
 P = ParamSpec("P")
@@ -47,8 +49,8 @@ R = TypeVar("R")
 class AsyncStepUp:
     """A gate: fresh proof before dangerous actions. Make one at start-up and share it between tasks.
 
-    ``factors`` is enrolment, ``store`` the store it was given. ``core`` holds the gate's parts, for stepup's own
-    shims; it is not part of the promise.
+    ``factors`` is enrolment, ``devices`` the remembered devices, ``store`` the store it was given. ``core`` holds the
+    gate's parts, for stepup's own shims; it is not part of the promise.
     """
 
     def __init__(
@@ -141,6 +143,7 @@ class AsyncStepUp:
         self._context_of = context_of
         self.may_start = may_start
         self.factors = AsyncFactors(self.core)
+        self.devices = AsyncDevices(self.core)
 
     @classmethod
     def sqlite(
@@ -327,6 +330,7 @@ class AsyncStepUp:
         context: Context,
         *,
         rotate: Callable[[], str | Awaitable[str]] | None = None,
+        remember: bool = False,
     ) -> Verified | MoreNeeded | Rejected:
         """Judge one answer. It is counted before it is looked at, and always recorded.
 
@@ -335,10 +339,14 @@ class AsyncStepUp:
         before anything is minted; it changes the session's id and returns the new one, to which the grant is
         bound. Under concurrency the verifier runs at most as often as attempts are allowed, and one wins.
 
+        ``remember`` says that the person wants this device remembered: where policy lets them and no recovery code
+        was used, ``Verified.device_token`` is what the device presents from then on, as ``Context.device_token``. A
+        device that is remembered gets a new one at every step-up; the one before it is good for another minute.
+
         Raises:
             StoreUnavailable: if the outcome is not known; the answer stays counted.
         """
-        return await verify.verify(self.core, challenge_id, method, response, context, rotate)
+        return await verify.verify(self.core, challenge_id, method, response, context, rotate, remember)
 
     async def cancel(self, challenge_id: str, context: Context) -> bool:
         """Close an open challenge; False where there was none to close."""
@@ -367,6 +375,39 @@ class AsyncStepUp:
             StoreUnavailable: if the outcome is not known; call it again.
         """
         return await upkeep.revoke_some(self.core, context, grant, session=session, everything=everything)
+
+    async def signal(
+        self,
+        who: Actor | Context,
+        signal: Signal | SignalWord,
+        *,
+        session_id: str | None = None,
+        moved_to: str | None = None,
+    ) -> bool:
+        """Tell what has happened to a person or a session; what must not outlast it ends, or moves, at once.
+
+        ``stepup.decide.signal.TABLE`` has the rule. ``password_changed``, ``factor_changed``, ``disabled`` and
+        ``risk_raised`` are about the person and end everything: grants, tokens, challenges, approvals and remembered
+        devices; after ``disabled`` nothing can be started until ``enable``. ``logged_out`` and ``session_rotated``
+        are about one session, that of *who* if it is a context, or ``session_id``; ``moved_to`` is the new id of a
+        rotated one. It needs no proof and opens nothing. Returns False only where a session ended in which nothing
+        had been opened.
+
+        Raises:
+            InvalidInput: for a word that is no signal, or a session that is missing.
+            StoreUnavailable: if the outcome is not known; call it again.
+        """
+        return await signals.signal(self.core, who, signal, session_id, moved_to)
+
+    async def enable(self, who: Actor | Context) -> bool:
+        """Let somebody start again who was ``disabled``; False for somebody who was not.
+
+        Nothing that had ended comes back. Guard it like the application's own way to enable an account.
+
+        Raises:
+            StoreUnavailable: if the outcome is not known; call it again.
+        """
+        return await signals.enable(self.core, who)
 
     async def rotated(self, context: Context, session_id: str) -> None:
         """Tell that the session in *context* has got the id *session_id*: its grants move, its tokens die."""

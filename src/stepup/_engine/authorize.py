@@ -1,7 +1,8 @@
 """``require`` and ``check``: orchestration of ``decide.authorize``.
 
 Store calls: a session fresh enough 0, a token refused by its own claims 0, single use 1, many uses 1,
-counted uses 2; a look at the shelf 1 more.
+counted uses 2; a look at the shelf 1 more. Whether a device is remembered is seen in that look; where a token is
+presented too and a remembered device would do instead of it, in a look of its own.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from stepup._bridge import joined
 from stepup.changes import ROSTER, THROTTLE, Changes, Snapshot, claim_key, grant_key
 from stepup.context import Context, Resource, require_text
 from stepup.decide import authorize as pure
+from stepup.decide.device import LOOKED_UP, could_matter, trusting
 from stepup.decide.holding import Held, answer, asked_age, judge
 from stepup.decide.request import Request, refused_outright
+from stepup.decide.signal import is_disabled
 from stepup.decide.standing import roster_of
 from stepup.decide.start import observe as remember
 from stepup.decision import Authorization, Decision, Outcome, Reason
@@ -27,6 +30,7 @@ from stepup.throttle import Throttle
 
 from .core import TRIES, Core, Look, event_id
 from .offer import make_offer
+from .trust import end_reused
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +115,22 @@ async def _decide(core: Core, asking: Asking) -> Found:
         return Found(denied)
     if (found := pure.by_session(request, core.methods, asking.now)) is not None:
         return Found(found)
-    if asking.token is not None:
-        return await _by_token(core, asking)
-    return await _by_shelf(core, asking)
+    if asking.token is None:
+        return await _by_shelf(core, asking)
+    if could_matter(request, asking.now):
+        where = core.partition(request.context.actor)
+        asking = await _recognised(core, asking, await core.load(where, LOOKED_UP))
+        if (found := pure.by_session(asking.request, core.methods, asking.now)) is not None:
+            return Found(found)
+    return await _by_token(core, asking)
+
+
+async def _recognised(core: Core, asking: Asking, snapshot: Snapshot) -> Asking:
+    """*asking*, from a device that is remembered or not; one whose older token was used again is ended."""
+    request = trusting(asking.request, snapshot, asking.now)
+    if asking.spend:
+        await end_reused(core, request, asking.now)
+    return replace(asking, request=request)
 
 
 async def _by_token(core: Core, asking: Asking) -> Found:
@@ -134,9 +151,14 @@ async def _by_token(core: Core, asking: Asking) -> Found:
 
 
 async def _by_shelf(core: Core, asking: Asking) -> Found:
-    request, now = asking.request, asking.now
-    where = core.partition(request.context.actor)
-    snapshot = await core.load(where, (*pure.authorize_keys(request), THROTTLE, ROSTER))
+    where, now = core.partition(asking.request.context.actor), asking.now
+    snapshot = await core.load(where, (*pure.authorize_keys(asking.request), THROTTLE, ROSTER))
+    asking = await _recognised(core, asking, snapshot)
+    request = asking.request
+    if is_disabled(snapshot):
+        return Found(request.denied(Code.ACTION_BLOCKED, "disabled"))
+    if request.trusted is not None and (found := pure.by_session(request, core.methods, now)) is not None:
+        return Found(found)
     shelf = pure.shelf_of(request, snapshot)
     if proved := pure.earlier_proofs(request, shelf, snapshot, now):
         grants = await core.load(where, tuple(dict.fromkeys(grant_key(one.grant_id) for one in proved)))
@@ -146,9 +168,9 @@ async def _by_shelf(core: Core, asking: Asking) -> Found:
     if len(candidates) > 1:
         candidates, why = await _unspent(core, asking, candidates)
     for candidate in candidates:
-        found, why = await _try_shelf(core, asking, candidate)
-        if found is not None:
-            return found
+        passed_by, why = await _try_shelf(core, asking, candidate)
+        if passed_by is not None:
+            return passed_by
     held, look = await _held(core, asking, snapshot)
     reasons = (*pure.stale(request, now), *(Reason(one) for one in why))
     code = Code.GRANT_REQUIRED if "token_required" in why else Code.VERIFICATION_REQUIRED

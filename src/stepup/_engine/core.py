@@ -30,6 +30,7 @@ from stepup.ports import AsyncRiskAssessor, AsyncStore, AsyncVerifier, Call, His
 from stepup.throttle import Limits
 from stepup.token import TokenWriter
 
+from .device_tokens import DeviceTokens
 from .risk import assessed
 
 T = TypeVar("T")
@@ -56,6 +57,7 @@ class Core:
     vault: Vault
     grants: TokenWriter
     offers: TokenWriter
+    trust: DeviceTokens
     store: AsyncStore
     verifiers: Mapping[str, AsyncVerifier]
     methods: Mapping[str, MethodInfo]
@@ -91,13 +93,14 @@ class Core:
         at_least: Risk = Risk.LOW,
     ) -> Request:
         """Make a call concrete, with the session's risk assessed."""
-        if self.assess is None and self.watch is None:
-            return resolve(self.registry, self.ring, action, context, resource, params, None, at_least)
         risk, visit = None, None
-        if isinstance(context, Context):  # pyright: ignore[reportUnnecessaryIsInstance] -- resolve() refuses anything else
+        judged = self.assess is not None or self.watch is not None
+        if judged and isinstance(context, Context):  # pyright: ignore[reportUnnecessaryIsInstance] -- resolve() refuses anything else
             risk, visit = await assessed(self, context, self.registry.action(action).id)
         made = resolve(self.registry, self.ring, action, context, resource, params, risk, at_least)
-        return made if visit is None else replace(made, visit=visit)
+        if visit is None and context.device_token is None:
+            return made
+        return replace(made, visit=visit, presented=self.trust.read(context.device_token))
 
     @property
     def remembered(self) -> tuple[Key, ...]:

@@ -14,10 +14,11 @@ from typing import Final
 from stepup import event as audit
 from stepup.binding import session_hash
 from stepup.ceremony import Checked
-from stepup.changes import ACTOR_EPOCH, ROSTER, THROTTLE, Changes, Snapshot, factor_key, session_epoch
+from stepup.changes import ACCOUNT, ACTOR_EPOCH, ROSTER, THROTTLE, Changes, Snapshot, factor_key, session_epoch
 from stepup.context import Context, clean_text, require_context
 from stepup.decide import enrol as pure
 from stepup.decide.attempt import Rejected, signals_of
+from stepup.decide.signal import is_disabled
 from stepup.decide.standing import roster_of
 from stepup.decision import Decision, Detail, Outcome, Reason
 from stepup.errors import Code, Denied, InvalidInput
@@ -55,8 +56,15 @@ async def permitted(core: Core, context: Context, method: str, label: str, token
 
 
 async def actor_epoch(core: Core, context: Context) -> int:
-    """The actor's epoch before anything is required: what is permitted under it ends with it."""
-    return (await core.load(core.partition(context.actor), (ACTOR_EPOCH,))).version(ACTOR_EPOCH)
+    """The actor's epoch before anything is required: what is permitted under it ends with it.
+
+    Raises:
+        Denied: for somebody whom the application has disabled.
+    """
+    snapshot = await core.load(core.partition(context.actor), (ACTOR_EPOCH, ACCOUNT))
+    if is_disabled(snapshot):
+        raise Denied(refusal(pure.ADD, Code.ACTION_BLOCKED, "disabled"))
+    return snapshot.version(ACTOR_EPOCH)
 
 
 async def wait(core: Core, enrolling: pure.Enrolling, made: StoredFactor) -> datetime:

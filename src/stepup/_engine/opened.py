@@ -12,6 +12,7 @@ from stepup.challenge import Challenge, FactorRef
 from stepup.changes import Changes, Snapshot, challenge_key, factor_key
 from stepup.context import Context, Resource, clean_text, require_context
 from stepup.decide import start
+from stepup.decide.device import trusting
 from stepup.decide.request import Request
 from stepup.decide.standing import NOT_FOUND, Refusal, answer_keys, refs_now, roster_of
 from stepup.errors import UnknownAction
@@ -48,7 +49,7 @@ async def open_challenge(
     if challenge is None:
         return NOT_FOUND
     try:
-        request = await _request_of(core, challenge, context)
+        request = trusting(await _request_of(core, challenge, context), snapshot, now)
     except UnknownAction:
         return NOT_FOUND
     if not known:

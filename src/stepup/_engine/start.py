@@ -9,8 +9,10 @@ from stepup.challenge import Challenge
 from stepup.changes import THROTTLE, Changes, Snapshot
 from stepup.context import Context, Resource, require_context
 from stepup.decide import start
+from stepup.decide.device import trusting
 from stepup.decide.holding import answer, judge
 from stepup.decide.request import Request, refused_outright
+from stepup.decide.signal import is_disabled
 from stepup.decide.standing import Refusal, roster_of
 from stepup.decision import Decision, Outcome, Reason
 from stepup.errors import Code, Denied, StoreBusy
@@ -21,6 +23,7 @@ from stepup.throttle import Throttle
 from .core import TRIES, Core, Look, ids
 from .offer import read_offer
 from .opened import record_refusal
+from .trust import end_reused
 
 OFFER_INVALID: Final = Refusal(Code.BAD_REQUEST, "offer_invalid")
 
@@ -51,12 +54,14 @@ async def start_challenge(
         raise Denied(decision)
     for _ in range(TRIES):  # from the load on, because what the person holds was read under this very roster
         snapshot = await core.load(where, start.start_keys(request))
+        request = trusting(request, snapshot, now)
         look = await core.factors(context.actor, roster_of(snapshot), now)
         changes, outcome = _decide(core, request, reason, snapshot, look, now)
         if await core.apply(where, changes) is None:
             break
     else:
         raise StoreBusy(f"Opening a challenge lost {TRIES} times.")
+    await end_reused(core, request, now)
     if isinstance(outcome, Decision):
         raise Denied(outcome)
     return outcome
@@ -70,6 +75,8 @@ def _decide(
     look: Look,
     now: datetime,
 ) -> tuple[Changes, Challenge | Decision]:
+    if is_disabled(snapshot):
+        return start.refuse_start(request, now, ids(), request.denied(Code.ACTION_BLOCKED, "disabled"))
     throttle = snapshot.get(THROTTLE, Throttle) or Throttle()
     held = judge(request, look.every, core.methods, throttle, core.limits, now)
     decision = answer(request, held, now, enrol_url=core.enrol_url, login_url=core.login_url)

@@ -1,4 +1,7 @@
-"""Ending authority and looking after records: ``revoke``, ``rotated``, ``unlock``, ``forget``, ``purge``."""
+"""Ending authority and looking after records: ``revoke``, ``rotated``, ``unlock``, ``forget``, ``purge``.
+
+``signals.py`` has what an application tells of a person or a session.
+"""
 
 from __future__ import annotations
 

@@ -17,7 +17,9 @@ from stepup.changes import Changes, Snapshot, challenge_key, factor_key
 from stepup.context import MAX_TEXT, Context, clean_text, require_text
 from stepup.decide import attempt as pure
 from stepup.decide.attempt import Answering, Findings, MoreNeeded, Rejected, Verified
+from stepup.decide.device import issued
 from stepup.decide.standing import NOT_FOUND, Refusal, answer_keys, check_standing
+from stepup.device import Remembered
 from stepup.errors import Code, InvalidInput, StepUpError, WrongColour
 from stepup.event import Event, EventType
 from stepup.grant import Grant, to_claims
@@ -25,12 +27,19 @@ from stepup.grant import Grant, to_claims
 from .core import Core, ids, logger
 from .opened import Opened, ceremony_of, open_challenge, record_refusal
 from .telling import tell_of
+from .trust import end_reused
 
 Rotate = Callable[[], object]
 
 
 async def verify(
-    core: Core, challenge_id: object, method: object, response: object, context: Context, rotate: Rotate | None
+    core: Core,
+    challenge_id: object,
+    method: object,
+    response: object,
+    context: Context,
+    rotate: Rotate | None,
+    remember: bool = False,
 ) -> Verified | MoreNeeded | Rejected:
     """Judge one answer; see ``StepUp.verify``."""
     now = core.now()
@@ -40,6 +49,7 @@ async def verify(
     if isinstance(opened, Refusal):
         await record_refusal(core, context, challenge_id, method, opened, now, EventType.ATTEMPT)
         return Rejected(opened.code, retry_at=opened.retry_at)
+    await end_reused(core, opened.request, now)
     name = clean_text(method, limit=64)
     reserved = await _reserve(core, opened, name, now)
     if isinstance(reserved, Refusal):
@@ -51,7 +61,7 @@ async def verify(
     findings = await _check(core, opened, reserved, name, response, context, now)
     if findings.reason is None and rotate is not None:
         findings = await _rotate(core, opened, reserved, findings, rotate, now)
-    return await _conclude(core, opened, reserved, findings, context)
+    return await _conclude(core, opened, reserved, findings, context, remember=remember is True)
 
 
 async def _revoke_minted(core: Core, context: Context, challenge_id: str) -> None:
@@ -136,18 +146,20 @@ async def _rotate(
 
 
 async def _conclude(
-    core: Core, opened: Opened, one: Answering, findings: Findings, context: Context
+    core: Core, opened: Opened, one: Answering, findings: Findings, context: Context, *, remember: bool
 ) -> Verified | MoreNeeded | Rejected:
     now = core.now()  # the verifier may have taken its time: what expired meanwhile is expired
     where, request = core.partition(context.actor), opened.request
     keys = (*answer_keys(one.challenge.id, request.binding.session, one.method, findings.rotated), *core.remembered)
-    fresh = ids()
+    fresh, minting = ids(), core.trust.minting(wanted=remember)
+    findings = replace(findings, device=minting.fresh)
     written: tuple[Event, ...] = ()
+    kept: Remembered | None = None
 
     def conclude(snapshot: Snapshot, found: Findings) -> tuple[Changes, Grant | MoreNeeded | Rejected]:
-        nonlocal written
+        nonlocal written, kept
         changes, outcome = pure.conclude(one, request, snapshot, found, now, fresh)
-        written = changes.events
+        written, kept = changes.events, issued(changes, minting.fresh)
         return changes, outcome
 
     def decide(snapshot: Snapshot) -> tuple[Changes, Grant | MoreNeeded | Rejected]:
@@ -161,6 +173,7 @@ async def _conclude(
     if isinstance(outcome, MoreNeeded | Rejected):
         return outcome
     token = core.grants.sign(to_claims(outcome, core.namespace, core.audience))
-    return Verified(
-        outcome, token, replace(one.challenge, state=State.VERIFIED, grant_id=outcome.id, proofs=outcome.proofs)
-    )
+    done = replace(one.challenge, state=State.VERIFIED, grant_id=outcome.id, proofs=outcome.proofs)
+    if kept is None:
+        return Verified(outcome, token, done)
+    return Verified(outcome, token, done, core.trust.written(kept, minting), kept.expires_at)

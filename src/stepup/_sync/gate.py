@@ -9,7 +9,7 @@ from typing import Literal, ParamSpec, TypeVar, Unpack
 
 from stepup import _bridge as bridge
 from stepup._config import Options, Secrets, Settings, build, sender
-from stepup._engine import authorize, begin, look, start, upkeep, verify
+from stepup._engine import authorize, begin, look, signals, start, upkeep, verify
 from stepup._guard import Guard
 from stepup._observe import Told
 from stepup.ceremony import Prompt
@@ -17,6 +17,7 @@ from stepup.challenge import Challenge
 from stepup.changes import Page
 from stepup.context import Actor, Context, Resource
 from stepup.decide.attempt import MoreNeeded, Rejected, Verified
+from stepup.decide.signal import Signal, SignalWord
 from stepup.decision import Authorization, Decision
 from stepup.errors import WrongColour
 from stepup.event import Event
@@ -27,6 +28,7 @@ from stepup.policy import Action, Params, Policy, Risk
 from stepup.ports import Clock, HistoryAssessor, Mailer, Portable, RiskAssessor, Store, Verifier
 from stepup.throttle import Limits
 
+from .devices import Devices
 from .factors import Factors
 
 P = ParamSpec("P")
@@ -36,8 +38,8 @@ R = TypeVar("R")
 class StepUp:
     """A gate: fresh proof before dangerous actions. Thread-safe; make one at start-up and share it.
 
-    ``factors`` is enrolment, ``store`` the store it was given. ``core`` holds the gate's parts, for stepup's own
-    shims; it is not part of the promise.
+    ``factors`` is enrolment, ``devices`` the remembered devices, ``store`` the store it was given. ``core`` holds the
+    gate's parts, for stepup's own shims; it is not part of the promise.
     """
 
     def __init__(
@@ -136,6 +138,7 @@ class StepUp:
         self._context_of = context_of
         self.may_start = may_start
         self.factors = Factors(self.core)
+        self.devices = Devices(self.core)
 
     @classmethod
     def sqlite(
@@ -324,6 +327,7 @@ class StepUp:
         context: Context,
         *,
         rotate: Callable[[], str] | None = None,
+        remember: bool = False,
     ) -> Verified | MoreNeeded | Rejected:
         """Judge one answer. It is counted before it is looked at, and always recorded.
 
@@ -332,12 +336,15 @@ class StepUp:
         before anything is minted; it changes the session's id and returns the new one, to which the grant is
         bound. Under concurrency the verifier runs at most as often as attempts are allowed, and one wins.
 
+        ``remember`` says that the person wants this device remembered: where policy lets them and no recovery code
+        was used, ``Verified.device_token`` is what the device presents from then on, as ``Context.device_token``. A
+        device that is remembered gets a new one at every step-up; the one before it is good for another minute.
+
         Raises:
             StoreUnavailable: if the outcome is not known; the answer stays counted.
         """
-        return bridge.run_sync(
-            verify.verify(self.core, challenge_id, method, response, context, bridge.sync_hook("rotate", rotate))
-        )
+        hook = bridge.sync_hook("rotate", rotate)
+        return bridge.run_sync(verify.verify(self.core, challenge_id, method, response, context, hook, remember))
 
     def cancel(self, challenge_id: str, context: Context) -> bool:
         """Close an open challenge; False where there was none to close."""
@@ -366,6 +373,39 @@ class StepUp:
             StoreUnavailable: if the outcome is not known; call it again.
         """
         return bridge.run_sync(upkeep.revoke_some(self.core, context, grant, session=session, everything=everything))
+
+    def signal(
+        self,
+        who: Actor | Context,
+        signal: Signal | SignalWord,
+        *,
+        session_id: str | None = None,
+        moved_to: str | None = None,
+    ) -> bool:
+        """Tell what has happened to a person or a session; what must not outlast it ends, or moves, at once.
+
+        ``stepup.decide.signal.TABLE`` has the rule. ``password_changed``, ``factor_changed``, ``disabled`` and
+        ``risk_raised`` are about the person and end everything: grants, tokens, challenges, approvals and remembered
+        devices; after ``disabled`` nothing can be started until ``enable``. ``logged_out`` and ``session_rotated``
+        are about one session, that of *who* if it is a context, or ``session_id``; ``moved_to`` is the new id of a
+        rotated one. It needs no proof and opens nothing. Returns False only where a session ended in which nothing
+        had been opened.
+
+        Raises:
+            InvalidInput: for a word that is no signal, or a session that is missing.
+            StoreUnavailable: if the outcome is not known; call it again.
+        """
+        return bridge.run_sync(signals.signal(self.core, who, signal, session_id, moved_to))
+
+    def enable(self, who: Actor | Context) -> bool:
+        """Let somebody start again who was ``disabled``; False for somebody who was not.
+
+        Nothing that had ended comes back. Guard it like the application's own way to enable an account.
+
+        Raises:
+            StoreUnavailable: if the outcome is not known; call it again.
+        """
+        return bridge.run_sync(signals.enable(self.core, who))
 
     def rotated(self, context: Context, session_id: str) -> None:
         """Tell that the session in *context* has got the id *session_id*: its grants move, its tokens die."""

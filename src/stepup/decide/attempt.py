@@ -58,6 +58,7 @@ from stepup.throttle import (
 )
 from stepup.told import AFTER_FAILURES, FAILURES_WORTH_TELLING, LOCKED
 
+from .device import Fresh, after_step_up, put, trust_checks, trusting
 from .holding import MethodInfo, trial, trusted_device
 from .request import Ids, Request, holding
 from .standing import Refusal, check_method, check_standing, remaining, roster_of, standing_checks
@@ -83,11 +84,17 @@ class Answering:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """The challenge is finished. ``token`` is the grant's bearer form; it is not shown in the repr."""
+    """The challenge is finished. ``token`` is the grant's bearer form; it is not shown in the repr.
+
+    ``device_token`` is there where the device was remembered, or had its token replaced: keep it in place of the one
+    that the request brought, until ``device_expires_at``.
+    """
 
     grant: Grant
     token: str
     challenge: Challenge
+    device_token: str | None = None
+    device_expires_at: datetime | None = None
 
     def __repr__(self) -> str:
         return f"Verified(action={self.grant.binding.action!r}, grant={self.grant.id!r})"
@@ -121,6 +128,7 @@ class Rejected:
 
 def reserve_attempt(one: Answering, request: Request, snapshot: Snapshot, now: datetime) -> Changes | Refusal:
     """Count the answer, or say why it is not even looked at. Does not depend on the answer."""
+    request = trusting(request, snapshot, now)
     refusal = check_standing(one.challenge, request, snapshot, now)
     if refusal:
         return refusal
@@ -135,7 +143,7 @@ def reserve_attempt(one: Answering, request: Request, snapshot: Snapshot, now: d
         return Refusal(Code.LOCKED_OUT, stopped.why, stopped.retry_at)
     counted = counting(throttle, one.trial(request), one.limits, now)
     puts = (_challenge_put(snapshot, taken), snapshot.put(THROTTLE, counted))
-    return Changes(now, puts, (snapshot.check(ROSTER),))
+    return Changes(now, puts, (snapshot.check(ROSTER), *trust_checks(request, snapshot)))
 
 
 def refused_attempt(
@@ -155,7 +163,8 @@ class Findings:
     ``reason`` is why the verifier did not accept; ``serial`` the preparation it checked against; ``factors``
     the version of the factor record it was shown; ``fingerprint`` that of a factor the check itself
     changed (a rehash); ``rotated`` the hash of the new session, if it was rotated;
-    ``rotation_due`` that it is to be rotated with the last proof, which this one was not yet.
+    ``rotation_due`` that it is to be rotated with the last proof, which this one was not yet; ``device`` what a new
+    device token would be made from.
     """
 
     checked: Checked
@@ -165,6 +174,7 @@ class Findings:
     fingerprint: str | None = None
     rotated: str | None = None
     rotation_due: bool = False
+    device: Fresh | None = None
 
 
 def acceptable(one: Answering, checked: Checked, now: datetime) -> str | None:
@@ -255,7 +265,7 @@ def conclude(
         return refused_attempt(
             request, one.challenge.id, one.method, Refusal(Code.CHALLENGE_NOT_FOUND, "gone"), now, ids
         )
-    one = replace(one, challenge=challenge)
+    one, request = replace(one, challenge=challenge), trusting(request, snapshot, now)
     refusal = check_standing(challenge, request, snapshot, now)
     if refusal:
         return refused_attempt(request, challenge.id, one.method, refusal, now, ids)
@@ -287,7 +297,7 @@ def conclude(
     )
     event = _evidenced(event, challenge, findings.checked)
     puts = (_challenge_put(snapshot, partly), snapshot.put(THROTTLE, throttle), *used_puts)
-    checks = (*used_checks, *standing_checks(challenge, request))
+    checks = (*used_checks, *standing_checks(challenge, request), *trust_checks(request, snapshot))
     return Changes(now, puts, checks, (event,)), MoreNeeded(left, partly)
 
 
@@ -397,8 +407,11 @@ def _mint(
         },
     )
     event = _evidenced(event, challenge, findings.checked)
+    assert findings.device is not None  # whoever concludes has made one
+    devices, told = after_step_up(request, grant, snapshot, findings.device, one.limits, now)
     puts = (
         _challenge_put(snapshot, done),
+        *(() if devices is None else (put(snapshot, devices, now),)),
         snapshot.put(THROTTLE, closing(throttle, challenge.id)),
         Record(grant_key(grant.id), Spend(grant.uses), 0, grant.expires_at + RETENTION),
         *_shelf_puts(request, snapshot, grant, challenge, now),
@@ -407,7 +420,8 @@ def _mint(
         *_known_puts(request, snapshot, now),
     )
     checks = (Check(ACTOR_EPOCH, epochs[0]), Check(FENCE, challenge.fence), *session_checks, *used[1])
-    return Changes(now, puts, checks, (event,)), grant
+    trust = trust_checks(request, snapshot) if devices is None else ()
+    return Changes(now, puts, (*checks, *trust), (event, *told)), grant
 
 
 def _session(

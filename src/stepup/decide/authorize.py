@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Final
 
 from stepup.changes import (
+    ACCOUNT,
     ACTOR_EPOCH,
     FENCE,
     RETENTION,
@@ -36,6 +37,7 @@ from stepup.grant import REMEMBER_REQUESTS, Claim, Grant, Proved, Shelf, Spend, 
 from stepup.policy import Risk
 from stepup.requirement import ANY, met
 
+from .device import device_keys
 from .holding import MethodInfo
 from .request import Request, holding, session_age, session_window
 
@@ -285,7 +287,8 @@ def recorded(request: Request, decision: Decision, now: datetime, event_id: str)
 
 def authorize_keys(request: Request) -> tuple[Key, ...]:
     """What to load to look for a session grant."""
-    return (shelf_key(request.shelf_session), ACTOR_EPOCH, session_epoch(request.binding.session), FENCE)
+    epoch = session_epoch(request.binding.session)
+    return (shelf_key(request.shelf_session), ACTOR_EPOCH, epoch, FENCE, ACCOUNT, *device_keys(request))
 
 
 def shelf_of(request: Request, snapshot: Snapshot) -> Shelf | None:

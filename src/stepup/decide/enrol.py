@@ -44,6 +44,7 @@ from stepup.policy import Action, Policy, Risk
 from stepup.requirement import STRONGEST, Strength
 from stepup.throttle import Throttle, unlocked
 
+from .device import MANAGE_ACTION
 from .holding import MethodInfo, strength_of
 from .request import Ids, session_age
 
@@ -56,6 +57,7 @@ CONFIRM_TRIES: Final = 5
 _STRONGEST = Policy(methods=STRONGEST, grant_ttl=300)
 
 OWN_ACTIONS: Final = (
+    MANAGE_ACTION,
     Action(ADD, "Add a verification method", risk=Risk.HIGH, policy=_STRONGEST),
     Action(REMOVE, "Remove a verification method", risk=Risk.HIGH, policy=_STRONGEST),
     Action(UNLOCK, "Unlock somebody's verification methods", risk=Risk.HIGH, policy=_STRONGEST),

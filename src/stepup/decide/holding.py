@@ -62,9 +62,8 @@ def trial(challenge_id: str, factors: Iterable[FactorRef], info: MethodInfo, tru
 
 
 def trusted_device(request: Request) -> str | None:
-    """The hash of the device, if the server trusts it."""
-    device = request.context.device
-    return request.binding.device if device is not None and device.trusted else None
+    """What counts as one device, if the server trusts it: the hash of its fingerprint, or else its id."""
+    return (request.binding.device or request.trusted) if request.on_trusted_device else None
 
 
 def judge(

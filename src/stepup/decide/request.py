@@ -11,6 +11,7 @@ from stepup.binding import Binding
 from stepup.canonical import params_digest
 from stepup.context import MAX_TEXT, NO_RISK, Context, Resource, RiskAssessment, clean_text, require_context
 from stepup.decision import Decision, Detail, Outcome, Reason
+from stepup.device import Presented
 from stepup.errors import Code, InvalidInput
 from stepup.event import Event, EventType, event
 from stepup.history import Visit
@@ -38,6 +39,8 @@ class Request:
 
     ``escalation_failed`` is set where the action's ``escalate`` hook did not answer; the call is refused. ``visit`` is
     set where the gate keeps a history: where the call comes from.
+    ``presented`` is the device token that came with it, ``trusted`` the id of the remembered device that it was found
+    to stand for (``decide.device``), and ``reused`` that of one whose older token it is.
     """
 
     action: Action
@@ -49,6 +52,14 @@ class Request:
     rules: Rules
     escalation_failed: bool = False
     visit: Visit | None = None
+    presented: Presented | None = None
+    trusted: str | None = None
+    reused: str | None = None
+
+    @property
+    def on_trusted_device(self) -> bool:
+        """Whether the server remembers the device, stepup itself or the application."""
+        return self.trusted is not None or (self.context.device is not None and self.context.device.trusted)
 
     @property
     def shelf_session(self) -> str | None:
@@ -181,11 +192,22 @@ def session_age(context: Context, now: datetime) -> float | None:
 
 
 def session_window(request: Request) -> int:
-    """How old the login may be under the rules in force; longer on a trusted device."""
+    """How old the login may be under the rules in force; longer on a trusted device, at levels 1 and 2."""
+    return (
+        trusted_window(request) if request.on_trusted_device else _capped(request, request.rules.policy.session_window)
+    )
+
+
+def trusted_window(request: Request) -> int:
+    """How old the login might be on a trusted device."""
     policy = request.rules.policy
-    trusted = request.context.device is not None and request.context.device.trusted
-    window = max(policy.session_window, policy.session_window_trusted) if trusted else policy.session_window
-    return window if policy.max_age is None else min(window, policy.max_age)
+    if request.rules.level > Risk.MEDIUM:
+        return _capped(request, policy.session_window)
+    return _capped(request, max(policy.session_window, policy.session_window_trusted))
+
+
+def _capped(request: Request, window: int) -> int:
+    return window if request.rules.policy.max_age is None else min(window, request.rules.policy.max_age)
 
 
 def holding(request: Request, now: datetime, strongest: int | None = None) -> Holding:

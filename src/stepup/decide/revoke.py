@@ -78,9 +78,12 @@ def revoke_grant(
     return Changes(now, tuple(puts), events=(made,))
 
 
-def revoke_session(context: Context, session: str | None, snapshot: Snapshot, now: datetime, ids: Ids) -> Changes:
+def revoke_session(
+    context: Context, session: str | None, snapshot: Snapshot, now: datetime, ids: Ids, reason: str | None = None
+) -> Changes:
     """End every grant, token and challenge of one session."""
-    made = event(ids.event, now, EventType.SESSION_REVOKED, "ok", context, detail={"session": session})
+    detail = {"session": session}
+    made = event(ids.event, now, EventType.SESSION_REVOKED, "ok", context, reason=reason, detail=detail)
     return Changes(now, (snapshot.put(session_epoch(session), Epoch()),), events=(made,))
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from stepup.challenge import Challenge, FactorRef, State, observed
 from stepup.changes import (
     ACTOR_EPOCH,
+    DEVICES,
     FENCE,
     ROSTER,
     THROTTLE,
@@ -43,7 +44,8 @@ NOT_FOUND = Refusal(Code.CHALLENGE_NOT_FOUND, "challenge_not_found")
 
 def answer_keys(challenge_id: str, session: str | None, method: str, rotated: str | None = None) -> tuple[Key, ...]:
     """What to load to prepare or answer a challenge with *method* from *session*, moving to *rotated*."""
-    keys = [challenge_key(challenge_id), THROTTLE, ROSTER, ACTOR_EPOCH, FENCE, factor_key(method), shelf_key(None)]
+    keys = [challenge_key(challenge_id), THROTTLE, ROSTER, ACTOR_EPOCH, FENCE, DEVICES]
+    keys += [factor_key(method), shelf_key(None)]
     for one in dict.fromkeys((session, rotated)):
         if one is not None or one is session:
             keys += [session_epoch(one), shelf_key(one)]

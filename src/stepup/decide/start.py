@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from stepup.canonical import canonical_json
 from stepup.challenge import Challenge
 from stepup.changes import (
+    ACCOUNT,
     ACTOR_EPOCH,
     FENCE,
     RETENTION,
@@ -31,13 +32,15 @@ from stepup.event import EventType
 from stepup.factor import Factor, Roster
 from stepup.throttle import Blocked, Limits, OpenChallenge, Throttle, opening
 
+from .device import device_keys, trust_checks
 from .holding import Held, ways
 from .request import Ids, Request, shown
 
 
 def start_keys(request: Request) -> tuple[Key, ...]:
     """What to load to open a challenge, and to judge what the person holds."""
-    return (THROTTLE, ROSTER, ACTOR_EPOCH, session_epoch(request.binding.session), FENCE)
+    session = session_epoch(request.binding.session)
+    return (THROTTLE, ROSTER, ACTOR_EPOCH, session, FENCE, ACCOUNT, *device_keys(request))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,7 @@ def open_challenge(
         snapshot.put(THROTTLE, made),
         *epoch_puts,
     ]
-    checks = [*epoch_checks, snapshot.check(FENCE)]
+    checks = [*epoch_checks, snapshot.check(FENCE), *trust_checks(request, snapshot)]
     if observed is None:
         checks.append(snapshot.check(ROSTER))
     else:

@@ -84,11 +84,18 @@ EVENTS: Mapping[str, str] = {
     "factor_changed": "A way to prove was changed",
     "factor_removed": "A way to prove was removed",
     "unlocked": "Unlocked by support",
+    "device_remembered": "A device was remembered",
+    "device_renamed": "A device was given another name",
+    "device_revoked.ok": "A device was forgotten",
+    "device_revoked.refused": "An old token of a device came again; the device was forgotten",
+    "disabled": "The account was disabled",
+    "enabled": "The account was enabled again",
 }
 
 OWN: Mapping[str, str] = {
     "stepup.factor.add": "Add a verification method",
     "stepup.factor.remove": "Remove a verification method",
+    "stepup.device.manage": "Review remembered devices",
 }
 """stepup's own actions, which no registry of an application names."""
 

@@ -16,6 +16,7 @@ from flask import Blueprint, Flask, Response, current_app
 from stepup._async import AsyncStepUp
 from stepup._sync import StepUp
 from stepup.context import Context, Resource
+from stepup.decide.signal import Signal, SignalWord
 from stepup.decision import Authorization, Decision
 from stepup.errors import ConfigurationError, InvalidInput, Refused, StepUpError, Unavailable, WrongColour
 from stepup.policy import Params
@@ -83,6 +84,7 @@ class StepUpFlask:
             signed_in=self._login_told,
             changed=self._visits.forget,
             signed_out=self.signed_out,
+            signal=self.signal,
             method=login_method,
         )
         self._guarded: list[Callable[..., object]] = []
@@ -225,7 +227,26 @@ class StepUpFlask:
         context = visit.leaving
         visit.signed_out()
         if context is not None and context.session is not None:
-            self.gate.revoke(context, session=True)
+            self.gate.signal(context, Signal.LOGGED_OUT)
+
+    def signal(self, signal: Signal | SignalWord, user: object = None) -> None:
+        """Tell what has happened to whoever makes the request, or to *user*; see ``gate.signal``.
+
+        Some signals of Flask-Security are told by themselves.
+
+        Raises:
+            InvalidInput: for a word that is no signal, or nobody.
+            StoreUnavailable: if the outcome is not known.
+        """
+        context = self._visit().leaving
+        about = None if user is None else actor_of(behind(user))
+        if user is None or (about is not None and context is not None and about.id == context.actor.id):
+            who = context  # who it is to the gate, ``user_of`` knows best
+        else:
+            who = None if about is None else Context(about)
+        if who is None:
+            raise InvalidInput("signal", "was told of nobody", remedy="Pass the user whom it is about.")
+        self.gate.signal(who, signal)
 
     def _login_told(self, user: object, methods: tuple[str, ...]) -> None:
         """A login extension has signed *user* in. ``user_of`` knows best who that is to the gate."""

@@ -17,11 +17,12 @@ from anyio.lowlevel import RunVar
 
 from stepup._async import AsyncStepUp
 from stepup._bridge import run_sync
-from stepup._engine import authorize, upkeep
+from stepup._engine import authorize, signals
 from stepup._sync import StepUp
 from stepup.context import Context, Resource
+from stepup.decide.signal import Signal, SignalWord
 from stepup.decision import Authorization, Decision
-from stepup.errors import WrongColour
+from stepup.errors import InvalidInput, WrongColour
 from stepup.policy import Params
 from stepup.web.people import actor_of
 from stepup.web.visits import Visit
@@ -109,8 +110,16 @@ class Gate:
         context = self._visit.leaving
         self._visit.signed_out()
         if context is not None and context.session is not None:
-            revoking = upkeep.revoke_some(self._gate.core, context, None, session=True, everything=False)
-            await driven(self._gate, revoking)
+            await driven(self._gate, signals.signal(self._gate.core, context, Signal.LOGGED_OUT, None, None))
+
+    async def signal(self, signal: Signal | SignalWord) -> None:
+        """Tell what has happened to whoever makes the request; see ``AsyncStepUp.signal``.
+
+        Raises:
+            InvalidInput: for a word that is no signal, or where nobody is signed in.
+            StoreUnavailable: if the outcome is not known.
+        """
+        await driven(self._gate, signals.signal(self._gate.core, _about(self._visit), signal, None, None))
 
 
 class SyncGate:
@@ -158,7 +167,23 @@ class SyncGate:
         context = self._visit.leaving
         self._visit.signed_out()
         if context is not None and context.session is not None:
-            self._gate.revoke(context, session=True)
+            self._gate.signal(context, Signal.LOGGED_OUT)
+
+    def signal(self, signal: Signal | SignalWord) -> None:
+        """Tell what has happened to whoever makes the request; see ``Gate.signal``."""
+        self._gate.signal(_about(self._visit), signal)
+
+
+def _about(visit: Visit) -> Context:
+    """Whom a signal is about.
+
+    Raises:
+        InvalidInput: for nobody.
+    """
+    context = visit.leaving
+    if context is None:
+        raise InvalidInput("signal", "was told of nobody", remedy="Use the signal() of the gate itself.")
+    return context
 
 
 def require_sync(gate: StepUp | AsyncStepUp) -> StepUp:

@@ -14,12 +14,16 @@ from typing import Final
 from stepup.binding import Binding
 from stepup.challenge import Challenge, FactorRef, Preparation, State
 from stepup.changes import (
+    ACCOUNT,
     ACTOR_EPOCH,
+    DEVICES,
     KNOWN,
     ROSTER,
     THROTTLE,
     TOLD,
+    Account,
     Epoch,
+    Key,
     Record,
     challenge_key,
     claim_key,
@@ -28,6 +32,7 @@ from stepup.changes import (
     shelf_key,
 )
 from stepup.context import Proof
+from stepup.device import DeviceSet, Remembered
 from stepup.event import Event, EventType
 from stepup.factor import Factor, FactorSet, Pending, Roster, Seen, StoredFactor
 from stepup.grant import SHELF_LIMIT, Claim, Grant, Proved, Shelf, Spend
@@ -173,8 +178,30 @@ KNOWN_VALUE: Final = Known(
     factors_changed_at=NOW,
 )
 
+DEVICES_VALUE: Final = DeviceSet(
+    (
+        Remembered(
+            id=HASH,
+            device=HASH[::-1],
+            epoch=3,
+            fence=2**40,
+            created_at=NOW,
+            last_used_at=SOON,
+            expires_at=LATER,
+            serial=7,
+            token=HASH,
+            previous=HASH[::-1],
+            rotated_at=SOON,
+            label=TEXT,
+        ),
+        Remembered("dev_2", None, 1, 1, NOW, NOW, LATER),
+    )
+)
+
 SAMPLES: Final = (
     Record(ACTOR_EPOCH, Epoch()),
+    Record(ACCOUNT, Account(NOW)),
+    Record(DEVICES, DEVICES_VALUE, expires_at=LATER),
     Record(THROTTLE, THROTTLE_VALUE),
     Record(ROSTER, ROSTER_VALUE),
     Record(KNOWN, KNOWN_VALUE, expires_at=LATER),
@@ -188,6 +215,8 @@ SAMPLES: Final = (
 """One record of every kind but the fence, which belongs to the store."""
 
 BLANKS: Final = (
+    Record(Key("account", "blank"), Account()),
+    Record(Key("devices", "blank"), DeviceSet(), expires_at=LATER),
     Record(shelf_key(None), Shelf((1, 1), 1), expires_at=LATER),
     Record(grant_key("blank"), Spend(None), expires_at=LATER),
     Record(claim_key("blank"), Claim(NOW), expires_at=LATER),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from stepup._engine import authorize, upkeep
+from stepup._engine import authorize, devices, upkeep
 from stepup._engine.risk import session_risk
 from stepup.binding import session_hash
 from stepup.context import FRESH_SESSION
@@ -58,13 +58,14 @@ async def session(call: Call) -> WebResponse:
     since = known.authenticated_at if known else None
     device = call.context.device
     risk, reasons = await session_risk(call.core, call.context)
+    trusted = await devices.recognise(call.core, call.context) is not None or (device is not None and device.trusted)
     return call.ok(
         {
             "sessionId": doc.session_label(call.context, hashed),
             "authenticatedAt": zulu(since),
             "ageSeconds": None if since is None else max(0, int((now - since).total_seconds())),
             "proofs": [{"method": proof.method, "at": zulu(proof.at)} for proof in (known.proofs if known else ())],
-            "device": None if device is None else {"label": device.label, "trusted": device.trusted},
+            "device": None if device is None else {"label": device.label, "trusted": trusted},
             "riskLevel": None if risk is None else risk.level.value,
             "riskReasons": list(reasons),
             "now": zulu(now),

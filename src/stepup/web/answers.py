@@ -269,6 +269,23 @@ class Events(Document):
     after: str | None
 
 
+class DeviceItem(Document):
+    """A device that is remembered. ``current`` is the one that asks; ``lastUsedAt`` its last step-up."""
+
+    id: str
+    label: str
+    current: bool
+    created_at: _Time
+    last_used_at: _Time
+    expires_at: _Time
+
+
+class Devices(Document):
+    """The remembered devices."""
+
+    devices: list[DeviceItem]
+
+
 # -- refusals -------------------------------------------------------------------------------
 
 

@@ -2,8 +2,8 @@
 
 ``respond`` takes a ``WebRequest`` and answers a ``WebResponse``, whatever happens: a refusal is a problem document, and
 so is a failing store. The calls are coroutines over the engine, so both faces share them: ``account`` has the
-account's, ``flow`` the ceremony's. ``ceremony`` has the pages for browsers without JavaScript; to these a refusal is a
-page as well. ``assets`` has the files of the client.
+account's, ``flow`` the ceremony's, ``devices`` those of remembered devices. ``ceremony`` has the pages for browsers
+without JavaScript; to these a refusal is a page as well. ``assets`` has the files of the client.
 
 =========================================== =====================================================================
 call                                        does
@@ -18,6 +18,8 @@ call                                        does
 ``POST /challenges/{id}/attempts``          answer
 ``GET /grants``, ``DELETE /grants/{id}``    what is unlocked; lock it again
 ``GET /events``                             the person's own history
+``GET /devices``, ``DELETE /devices``       the remembered devices; forget them all
+``PATCH``, ``DELETE /devices/{id}``         give one another label; forget it
 ``GET /factors``                            what is enrolled
 ``POST /factors/totp``, ``.../{id}``        add an authenticator; confirm it
 ``POST /factors/passkey``, ``.../{id}``     register a passkey
@@ -41,7 +43,7 @@ from typing import Final, NamedTuple
 
 from stepup.errors import Code, Refused, StepUpError
 
-from . import account, answers, assets, ceremony, enrolment, flow, openapi, pages, wire
+from . import account, answers, assets, ceremony, devices, enrolment, flow, openapi, pages, wire
 from .bodies import BadRequest, read_json
 from .call import PART, Call, MayStart, Operation, Protocol, Public, Route
 from .html import html
@@ -138,6 +140,7 @@ _NO_CHANGE: Final = (
     Code.VERIFICATION_REQUIRED, Code.GRANT_INVALID, Code.LOGIN_REQUIRED, Code.NO_USABLE_METHOD, Code.RATE_LIMITED,
     Code.LOCKED_OUT, Code.ACTION_BLOCKED, Code.STORE_UNAVAILABLE,
 )  # fmt: skip
+_NO_REVIEW: Final = tuple(code for code in _NO_CHANGE if code is not Code.RATE_LIMITED)
 
 CALLS: Final[tuple[Route, ...]] = (
     Route("GET", "/actions", account.actions, Operation(
@@ -145,7 +148,7 @@ CALLS: Final[tuple[Route, ...]] = (
         codes=_NO_STORE,
     )),
     Route("GET", "/session", account.session, Operation(
-        "getSession", "account", "What is known of the session", answers.Session,
+        "getSession", "account", "What is known of the session", answers.Session, codes=_NO_STORE,
     )),
     Route("GET", "/grants", account.grants, Operation(
         "listGrants", "account", "What is unlocked now", answers.Grants, codes=_NO_STORE,
@@ -177,6 +180,18 @@ CALLS: Final[tuple[Route, ...]] = (
     Route("POST", "/challenges/{challenge}/attempts", flow.attempt, Operation(
         "attempt", "ceremony", "Answer a challenge", answers.AttemptAnswer,
         reads=(wire.Attempt,), codes=(*_NO_ANSWER, Code.VERIFICATION_FAILED),
+    )),
+    Route("GET", "/devices", devices.listed, Operation(
+        "listDevices", "devices", "The devices that are remembered", answers.Devices, codes=_NO_REVIEW,
+    )),
+    Route("DELETE", "/devices", devices.revoke_all, Operation(
+        "revokeDevices", "devices", "Forget all devices", None, 204, codes=_NO_REVIEW,
+    )),
+    Route("PATCH", "/devices/{device}", devices.rename, Operation(
+        "renameDevice", "devices", "Give a device another label", None, 204, reads=(wire.NewLabel,), codes=_NO_REVIEW,
+    )),
+    Route("DELETE", "/devices/{device}", devices.revoke, Operation(
+        "revokeDevice", "devices", "Forget a device", None, 204, codes=_NO_REVIEW,
     )),
     Route("GET", "/factors", enrolment.listed, Operation(
         "listFactors", "factors", "Everything that is enrolled", answers.Factors, codes=_NO_STORE,

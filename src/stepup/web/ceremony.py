@@ -25,12 +25,13 @@ from typing import Final
 from urllib.parse import urlencode
 
 from stepup._engine import begin, look, start, verify
+from stepup._engine.core import Core
 from stepup.challenge import Challenge, State
 from stepup.decide.attempt import MoreNeeded, Verified
 from stepup.errors import Code, DeliveryFailed, Refused
-from stepup.policy import Risk
+from stepup.policy import Policy, Risk
 
-from . import pages
+from . import devices, pages
 from .bodies import BadRequest, read_form
 from .call import Call, Protocol
 from .html import html
@@ -90,7 +91,7 @@ class Turn:
 async def open_challenge(call: Call) -> WebResponse:
     """Open a challenge from the offer, and take the first step of it."""
     turn = Turn.of(call)
-    turn.only("offer", "method", "response")
+    turn.only("offer", "method", "response", "remember")
     offer, method = turn.text("offer", 16_384), turn.text("method", 64)
     challenge = await start.start_offer(call.core, offer, call.context, None)
     return await _step(replace(turn, challenge=challenge.id), method)
@@ -104,7 +105,7 @@ async def answer(call: Call) -> WebResponse:
         await look.cancel(call.core, turn.challenge, call.context)
         return turn.returns()
     sends = turn.fields.get("send") == "1"
-    turn.only("method", "send" if sends else "response")
+    turn.only("method", *(["send"] if sends else ["response", "remember"]))
     if not sends and "response" not in turn.fields:
         raise BadRequest("response is missing.")
     return await _step(turn, turn.text("method", 64))
@@ -118,7 +119,9 @@ async def _step(turn: Turn, method: str) -> WebResponse:
             await begin.begin(core, turn.challenge, method, context)
             return turn.returns()
         rotate = turn.call.request.rotate if context.session is not None else None
-        outcome = await verify.verify(core, turn.challenge, method, turn.fields["response"], context, rotate)
+        remember = turn.fields.get("remember") == "1" and turn.call.request.keep_device is not None
+        typed = turn.fields["response"]
+        outcome = await verify.verify(core, turn.challenge, method, typed, context, rotate, remember)
     except Refused as error:
         return turn.returns(error.decision.code, error.retry_at)
     except DeliveryFailed:
@@ -130,6 +133,7 @@ async def _step(turn: Turn, method: str) -> WebResponse:
 
 def _verified(turn: Turn, outcome: Verified) -> WebResponse:
     """The end. It names no challenge: that one was bound to the session's old id, under which nobody asks any more."""
+    devices.keep(turn.call, outcome)
     made, grant, core, names = turn.goes(f"{ROOT}/done"), outcome.grant, turn.call.core, turn.call.to.cookies
     if not core.registry.rules(grant.binding.action, Risk(grant.level)).policy.token_required:
         return made  # the server finds the grant by the session
@@ -189,7 +193,12 @@ def _asked(turn: Turn, challenge: Challenge) -> pages.Asked:
         proved=sorted(proved),
         expires_at=challenge.expires_at,
         trouble=_trouble(turn, challenge),
+        remember=turn.call.request.keep_device is not None and _policy(core, challenge).remember,
     )
+
+
+def _policy(core: Core, challenge: Challenge) -> Policy:
+    return core.registry.rules(challenge.binding.action, Risk(challenge.level)).policy
 
 
 def _trouble(turn: Turn, challenge: Challenge) -> pages.Trouble | None:

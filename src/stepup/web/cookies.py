@@ -1,4 +1,4 @@
-"""The cookies stepup sets: session binding, device, and the grant of the page without JavaScript.
+"""The cookies stepup sets: session binding, device, its trust, and the grant of the page without JavaScript.
 
 All are HttpOnly, ``SameSite=Lax``, for the whole host, and with ``__Host-`` and ``Secure``, so that no other host, no
 other path and no plain connection can set or read them (RFC 6265bis section 4.1.3.2; B-04). Over plain HTTP, for
@@ -9,6 +9,7 @@ cookie                    lives                holds
 ========================= ==================== ==================================================
 ``__Host-stepup``         30 days              the session binding (``sessions``)
 ``__Host-stepup-device``  400 days             a random id of the browser, signed
+``__Host-stepup-trust``   30 days              the token of a remembered device, new at each step-up (``device``)
 ``__Host-stepup-grant``   as long as the grant the token, for one post of a form (``visits``)
 ========================= ==================== ==================================================
 """
@@ -33,6 +34,7 @@ class CookieNames(NamedTuple):
 
     session: str
     device: str
+    trust: str
     grant: str
     secure: bool
 
@@ -49,7 +51,9 @@ class CookieNames(NamedTuple):
 def cookie_names(*, secure: bool = True, name: str = "stepup") -> CookieNames:
     """The cookies' names."""
     prefix = _HOST if secure else ""
-    return CookieNames(f"{prefix}{name}", f"{prefix}{name}-device", f"{prefix}{name}-grant", secure)
+    return CookieNames(
+        f"{prefix}{name}", f"{prefix}{name}-device", f"{prefix}{name}-trust", f"{prefix}{name}-grant", secure
+    )
 
 
 def read_cookies(header: str) -> dict[str, str]:

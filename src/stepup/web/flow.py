@@ -15,6 +15,7 @@ from stepup.decision import Outcome
 from stepup.errors import Code
 from stepup.policy import Risk
 
+from . import devices
 from . import documents as doc
 from .bodies import BadRequest
 from .call import Call
@@ -91,11 +92,15 @@ async def prepare(call: Call) -> WebResponse:
 
 
 async def attempt(call: Call) -> WebResponse:
-    """Judge an answer; the session is renewed with the last right one."""
+    """Judge an answer; the session is renewed with the last right one, and so is what a remembered device holds."""
     sent = call.body(Attempt)
     rotate = call.request.rotate if call.context.session is not None else None
-    outcome = await verify.verify(call.core, call.parts["challenge"], sent.method, sent.response, call.context, rotate)
+    remember = sent.remember_device and call.request.keep_device is not None
+    outcome = await verify.verify(
+        call.core, call.parts["challenge"], sent.method, sent.response, call.context, rotate, remember
+    )
     if isinstance(outcome, Verified):
+        devices.keep(call, outcome)
         return call.ok({"status": "verified", "grant": doc.minted_document(outcome.grant, outcome.token)})
     if isinstance(outcome, MoreNeeded):
         return call.ok({"status": "open", "remaining": list(outcome.remaining)})

@@ -36,6 +36,8 @@ label{display:block;margin-block-end:.25rem}
 input,button{font:inherit;min-block-size:2.75rem;padding:.5rem .75rem;border:1px solid var(--line);\
 border-radius:.375rem}
 input{inline-size:100%;background:var(--paper);color:var(--ink);margin-block-end:.75rem}
+.check{display:flex;align-items:center;gap:.5rem;min-block-size:2.75rem;margin-block-end:.75rem}
+.check input{inline-size:1.5rem;min-block-size:1.5rem;margin:0}
 button{background:var(--deed);color:var(--on-deed);border-color:var(--deed);font-weight:600;cursor:pointer}
 button.quiet{background:none;color:var(--ink);border-color:var(--line)}
 form+form{margin-block-start:.75rem}

@@ -43,6 +43,7 @@ class WebRequest:
         root: where the application is mounted, as the server knows it: empty, or ``/app``.
         token: what a finished step-up gave, presented with this request.
         rotate: renews the session once a proof is complete, and answers its new id; None where the shim cannot.
+        keep_device: keeps a device token in the browser for so many seconds, 0 to take it away; None where it cannot.
     """
 
     method: str
@@ -56,6 +57,7 @@ class WebRequest:
     peer: str | None = None
     root: str = ""
     token: str | None = field(default=None, repr=False)
+    keep_device: Callable[[str, int], None] | None = None
 
     @property
     def bearer(self) -> bool:

@@ -29,6 +29,7 @@ _REF: Final = "#/components/schemas/{model}"
 _TAGS: Final = {
     "ceremony": "From a blocked call to the token that opens it.",
     "account": "What a person sees of it: what is protected, unlocked, and what has happened.",
+    "devices": "Devices that are remembered. Seeing and ending them takes one fresh proof.",
     "factors": "What a person can prove themselves with. Each change needs a step-up itself.",
     "about": "What the protocol says of itself. Nobody has to be signed in.",
 }
@@ -37,6 +38,7 @@ _PARTS: Final = {
     "method": "A method, as in the challenge's `allowedMethods`.",
     "grant": "The id of a grant.",
     "factor": "The id of a factor.",
+    "device": "The id of a remembered device.",
     "code": "A code, as in a problem's `code`.",
 }
 _WAITING: Final = frozenset({Code.LOCKED_OUT, Code.RATE_LIMITED, Code.NO_USABLE_METHOD})

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from stepup.challenge import Challenge, State
-from stepup.context import Resource
+from stepup.context import RECOVERY_CODE, Resource
 from stepup.errors import Code
 
 from .html import Attribute, Markup, group, page, tag, web_address
@@ -79,6 +79,7 @@ class Asked:
         sent: codes that were sent, by method.
         proved: what was proved before.
         expires_at: until when it can be answered, once it is open; it can be called off then, too.
+        remember: whether the device may be remembered.
     """
 
     to: str
@@ -93,6 +94,7 @@ class Asked:
     proved: Sequence[str] = ()
     expires_at: datetime | None = None
     trouble: Trouble | None = None
+    remember: bool = False
 
 
 class Way(NamedTuple):
@@ -176,8 +178,15 @@ def _answer(asked: Asked, method: str, *, focus: bool) -> Markup:
         _account(asked.account) if method == "password" else None,
         tag("label", way.label, for_=name),
         typed,
+        _remember(method) if asked.remember and method != RECOVERY_CODE else None,
         tag("button", "Confirm", type="submit"),
     )
+
+
+def _remember(method: str) -> Markup:
+    """To be asked less often on this device; after a recovery code nobody is."""
+    box = tag("input", id=f"{method}-remember", type="checkbox", name="remember", value="1")
+    return tag("label", box, "Remember this device", for_=f"{method}-remember", class_="check")
 
 
 def _account(account: str) -> Markup:

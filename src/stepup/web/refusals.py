@@ -15,6 +15,7 @@ from stepup._engine.core import Core
 from stepup._engine.offer import read_offer
 from stepup.decide.request import shown
 from stepup.errors import InvalidInput, StepUpError, StepUpRequired
+from stepup.policy import Risk
 
 from . import pages
 from .call import Protocol
@@ -85,8 +86,13 @@ def _first_page(to: Protocol, request: WebRequest, error: StepUpRequired, back: 
             prepares=prepares(core),
             now=core.now(),
             hidden={"offer": error.offer, "next": back},
+            remember=_may_remember(to, request, action.id, error.decision.level),
         )
     )
+
+
+def _may_remember(to: Protocol, request: WebRequest, action: str, level: int) -> bool:
+    return request.keep_device is not None and to.core.registry.rules(action, Risk(level)).policy.remember
 
 
 def _carried(spoken: WebResponse, body: bytes) -> WebResponse:

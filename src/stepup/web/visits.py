@@ -72,8 +72,13 @@ class Visit:
 
     @classmethod
     def of(cls, desk: Desk, request: WebRequest, context: Context, rotate: Rotate | None = None) -> Visit:
-        """The visit of an application that knows its own context; stepup sets no cookie for it but the grant's."""
+        """The visit of an application that knows its own context; stepup sets no cookie for it but the grant's and
+        that of a remembered device.
+        """
         visit = cls(desk, request, None, whole=True)
+        trust = visit._cookies.get(desk.names.trust)
+        if trust is not None and context.device_token is None and not request.bearer:
+            context = replace(context, device_token=trust)
         visit._context = context
         visit._asked = replace(request, rotate=rotate)
         return visit
@@ -102,7 +107,8 @@ class Visit:
     def request(self) -> WebRequest:
         """The request, with who makes it and, for a session by cookie, how to renew it."""
         rotate = self.renew if self._bound is not None else self._asked.rotate
-        return replace(self._asked, context=self._context, rotate=rotate, token=self._presented())
+        keep = None if self._asked.bearer else self.keep_device
+        return replace(self._asked, context=self._context, rotate=rotate, token=self._presented(), keep_device=keep)
 
     # -- the token ------------------------------------------------------------------
 
@@ -131,6 +137,11 @@ class Visit:
         claims = self._desk.core.grants.read(cookie)
         own = None if claims is None else cast("Mapping[str, Any]", claims)["stepup"]
         return own is not None and own["act"] == action
+
+    def keep_device(self, token: str, seconds: int) -> None:
+        """Keep a device token in the browser, where no script can read it; 0 seconds take it away."""
+        names = self._desk.names
+        self._to_set[names.trust] = names.set(names.trust, token, seconds)
 
     # -- signing in and out -----------------------------------------------------------
 
@@ -232,6 +243,7 @@ class Visit:
             ip=client_ip(self._asked.peer, headers.get("x-forwarded-for", ""), self._desk.proxies),
             user_agent=user_agent or None,
             locale=_locale(headers.get("accept-language", "")),
+            device_token=None if fingerprint is None else self._cookies.get(self._desk.names.trust),
         )
 
 

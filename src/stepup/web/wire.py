@@ -163,7 +163,7 @@ class Registration(Sent):
 
 
 class NewLabel(Sent):
-    """What the person calls a factor from now on."""
+    """What the person calls a factor or a device from now on."""
 
     label: Annotated[str, Field(max_length=64)]
 

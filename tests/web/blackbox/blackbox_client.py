@@ -25,7 +25,7 @@ RANDOM = (
     (re.compile(r"stepup_[\w-]{8,}"), "<challenge>"),
     (re.compile(r"sess_[0-9a-f]{12}"), "<session>"),
     (re.compile(r'"id":"[\w-]{16,}"'), '"id":"<id>"'),
-    (re.compile(r"/grants/[0-9a-f]{32}"), "/grants/<id>"),
+    (re.compile(r"/(grants|devices)/[0-9a-f]{32}"), r"/\1/<id>"),
     (re.compile(r'"after":"[^"]+"'), '"after":"<id>"'),
 )
 

@@ -44,6 +44,12 @@ async def logout(step: Step) -> PlainTextResponse:
     return answer
 
 
+@app.post("/password")
+async def password(step: Step) -> PlainTextResponse:
+    await step.signal("password_changed")
+    return PlainTextResponse("changed")
+
+
 @app.post("/orgs/{org_id}/delete", dependencies=[fast.guard("org.delete", resource=organization)])
 async def delete(org_id: str) -> PlainTextResponse:
     return PlainTextResponse(f"deleted {org_id}")

@@ -44,6 +44,12 @@ def logout(step: Step) -> PlainTextResponse:
     return answer
 
 
+@app.post("/password")
+def password(step: Step) -> PlainTextResponse:
+    step.signal("password_changed")
+    return PlainTextResponse("changed")
+
+
 @app.post("/orgs/{org_id}/delete", dependencies=[fast.guard("org.delete", resource=organization)])
 def delete(org_id: str) -> PlainTextResponse:
     return PlainTextResponse(f"deleted {org_id}")

@@ -44,6 +44,12 @@ def logout() -> Response:
     return answer
 
 
+@app.post("/password")
+def password() -> Response:
+    shim.signal("password_changed")
+    return text("changed")
+
+
 @app.post("/orgs/<org_id>/delete")
 @shim.guard("org.delete", resource=organization)
 def delete(org_id: str) -> Response:

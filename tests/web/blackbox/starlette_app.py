@@ -41,6 +41,11 @@ async def logout(request: Request) -> PlainTextResponse:
     return answer
 
 
+async def password(request: Request) -> PlainTextResponse:
+    await (await shim.gate(request)).signal("password_changed")
+    return PlainTextResponse("changed")
+
+
 @shim.guard("org.delete", resource=organization)
 async def delete(request: Request) -> PlainTextResponse:
     return PlainTextResponse(f"deleted {request.path_params['org_id']}")
@@ -73,6 +78,7 @@ app = Starlette(
         Route("/plain", plain),
         Route("/login/{name}", login, methods=["POST"]),
         Route("/logout", logout, methods=["POST"]),
+        Route("/password", password, methods=["POST"]),
         Route("/orgs/{org_id}/delete", delete, methods=["POST"]),
         Route("/members/{member_id}/role", role, methods=["POST"]),
         Route("/notes/{note_id}", note, methods=["POST"]),

@@ -264,6 +264,144 @@ def a_person_who_is_not_signed_in_is_told_so_on_a_page(client: Client) -> None:
     assert 'href="/login"' in answer.text
 
 
+# -- remembered devices -------------------------------------------------------------------
+
+TRUST = "__Host-stepup-trust"
+MARCUS = "nine loud storks"
+
+
+def remembered(client: Client, **headers: Any) -> str:
+    """The token of a device that Marcus has just had remembered; it is in a cookie, and in no body."""
+    challenge = challenged(client, "/members/usr_1/role", {"role": "owner"}, **headers)
+    body = {"method": "password", "response": MARCUS, "rememberDevice": True}
+    done = client.call("POST", f"/stepup/challenges/{challenge}/attempts", body, **headers)
+    assert done.json["status"] == "verified"
+    (cookie,) = [one for one in done.all("set-cookie") if one.startswith(TRUST)]
+    assert cookie.endswith("; Path=/; Max-Age=2592000; HttpOnly; SameSite=Lax; Secure")
+    token = client.cookies[TRUST]
+    assert token not in done.text
+    return token
+
+
+def trusted(client: Client) -> bool:
+    return client.call("GET", "/stepup/session").json["device"]["trusted"] is True
+
+
+@case
+def a_device_is_remembered_reviewed_and_forgotten(client: Client) -> None:
+    signed_in(client, "marcus")
+    assert client.call("GET", "/stepup/devices").json == {"devices": []}
+    assert not trusted(client)
+    token = remembered(client)
+    assert trusted(client)
+    (one,) = client.call("GET", "/stepup/devices").json["devices"]
+    assert (one["label"], one["current"]) == ("Mac / Safari", True)
+    address = f"/stepup/devices/{one['id']}"
+    assert client.call("PATCH", address, {"label": "Desk"}).status == 204
+    assert client.call("PATCH", address, {"name": "Desk"}).code == "bad_request"
+    other = signed_in(client.fresh(), "marcus")
+    (seen,) = other.call("GET", "/stepup/devices").json["devices"]
+    assert (seen["label"], seen["current"]) == ("Desk", False)
+    assert other.call("DELETE", "/stepup/devices/nothing").status == 404
+    assert client.cookies[TRUST] == token
+    assert client.call("DELETE", address).status == 204
+    assert TRUST not in client.cookies
+    assert client.call("DELETE", address).status == 404
+    client.cookies[TRUST] = token
+    assert not trusted(client)
+
+
+@case
+def all_devices_are_forgotten_at_once(client: Client) -> None:
+    here, there = signed_in(client, "marcus"), signed_in(client.fresh(), "marcus")
+    for one in (here, there):
+        remembered(one)
+    assert [one["current"] for one in here.call("GET", "/stepup/devices").json["devices"]].count(True) == 1
+    assert there.call("DELETE", "/stepup/devices").status == 204
+    assert TRUST not in there.cookies
+    assert not trusted(here)
+    assert here.call("GET", "/stepup/devices").json == {"devices": []}
+
+
+@case
+def a_device_gets_a_new_token_at_each_step_up(client: Client) -> None:
+    signed_in(client, "marcus")
+    token = remembered(client)
+    answered(client, challenged(client, "/orgs/org_7/delete"), MARCUS)
+    assert client.cookies[TRUST] != token
+    assert trusted(client)
+    client.cookies[TRUST] = token
+    assert trusted(client), "the one before is good for a minute, and time stands still"
+    answered(client, challenged(client, "/orgs/org_7/delete"), MARCUS)
+    assert client.cookies[TRUST] == token, "another tab has got the new one"
+    assert client.call("DELETE", "/stepup/devices").status == 204
+
+
+@case
+def a_form_without_javascript_keeps_the_device(client: Client) -> None:
+    signed_in(client, "marcus")
+    token = remembered(client)
+    given = {"offer": hidden(client.form("/orgs/org_7/delete", "").text, "offer"), "next": "/"}
+    client.form("/stepup/ceremony", fields(**given, method="password", response=MARCUS))
+    assert client.cookies[TRUST] != token
+    assert trusted(client)
+    other = signed_in(client.fresh(), "marcus")
+    blocked = other.form("/orgs/org_7/delete", "").text
+    assert 'name="remember"' in blocked
+    given = {"offer": hidden(blocked, "offer"), "next": "/", "remember": "1"}
+    other.form("/stepup/ceremony", fields(**given, method="password", response=MARCUS))
+    assert trusted(other)
+    assert client.call("DELETE", "/stepup/devices").status == 204
+
+
+@case
+def a_device_is_one_persons(client: Client) -> None:
+    signed_in(client, "marcus")
+    token = remembered(client)
+    signed_in(client, "olivia")
+    assert client.cookies[TRUST] == token
+    assert not trusted(client)
+    assert client.call("GET", "/stepup/devices").json == {"devices": []}
+    other = signed_in(client.fresh(), "marcus")
+    other.cookies[TRUST] = token
+    assert not trusted(other), "in another browser it is none"
+    signed_in(client, "marcus")
+    assert trusted(client)
+    assert client.call("DELETE", "/stepup/devices").status == 204
+
+
+@case
+def reviewing_devices_takes_a_fresh_proof(client: Client) -> None:
+    client.cookies["app"] = "marcus"
+    assert client.call("GET", "/stepup/devices").code == "verification_required"
+    assert client.call("DELETE", "/stepup/devices").code == "verification_required"
+    assert client.call("DELETE", "/stepup/devices/x").code == "verification_required"
+    given = client.call("PATCH", "/stepup/devices/x", {"label": "x"}).json["offer"]
+    opened = client.call("POST", "/stepup/challenges", {"offer": given}).json["challenge"]["id"]
+    answered(client, opened, MARCUS)
+    assert client.call("GET", "/stepup/devices").json == {"devices": []}
+
+
+@case
+def a_bearer_client_is_not_remembered(client: Client) -> None:
+    bearer: dict[str, Any] = {"authorization": "Bearer marcus-7"}
+    challenge = challenged(client, "/members/usr_1/role", {"role": "owner"}, **bearer)
+    body = {"method": "password", "response": MARCUS, "rememberDevice": True}
+    done = client.call("POST", f"/stepup/challenges/{challenge}/attempts", body, **bearer)
+    assert done.json["status"] == "verified"
+    assert done.all("set-cookie") == []
+
+
+@case
+def a_changed_password_ends_what_was_open_and_remembered(client: Client) -> None:
+    here, there = signed_in(client, "marcus"), signed_in(client.fresh(), "marcus")
+    remembered(here)
+    assert here.call("POST", "/members/usr_1/role", {"role": "owner"}).text == "changed usr_1"
+    assert there.call("POST", "/password").text == "changed"
+    assert here.call("POST", "/members/usr_1/role", {"role": "owner"}).code == "verification_required"
+    assert not trusted(here)
+
+
 # -- who must not ---------------------------------------------------------------------------
 
 
