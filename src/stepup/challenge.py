@@ -21,6 +21,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from .binding import Binding
+from .bundle import Listed
 from .context import Proof
 
 
@@ -103,6 +104,8 @@ class Challenge:
         shown: label and value pairs the person is shown.
         attempts: answers reserved so far; ``max_attempts`` ends it.
         serial: preparations made so far; it never goes back.
+        items: the calls it is for, where it is for a bundle.
+        uses: how often its grant could be spent, where that is counted.
     """
 
     id: str
@@ -131,6 +134,8 @@ class Challenge:
     ip: str | None = None
     device_label: str | None = None
     grant_id: str | None = None
+    items: tuple[Listed, ...] = ()
+    uses: int | None = None
 
     @property
     def attempts_left(self) -> int:

@@ -41,5 +41,7 @@ def factor_removed(context: Context, now: datetime) -> Message:
 def _notice(context: Context, subject: str, what: str, now: datetime) -> Message:
     device = context.device.label if context.device and context.device.label else "an unnamed device"
     place = clean_text(f"{device} from {context.ip}" if context.ip else device)
-    text = f"{what}\n\nWhen: {now:%Y-%m-%d %H:%M} UTC\nWhere: {place}\n\n{_ADVICE}"
+    behalf = context.actor.on_behalf_of
+    by = f"By: {context.actor.email or context.actor.id}, on behalf of {clean_text(behalf)}\n" if behalf else ""
+    text = f"{what}\n\n{by}When: {now:%Y-%m-%d %H:%M} UTC\nWhere: {place}\n\n{_ADVICE}"
     return Message(to=context.actor.email or "", subject=subject, text=text)

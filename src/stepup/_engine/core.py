@@ -6,26 +6,28 @@ into a refusal; ``commit`` loads, decides and applies until the batch wins or th
 
 from __future__ import annotations
 
+import itertools
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar, cast
 
 from stepup.binding import partition
+from stepup.bundle import MAX_ITEMS, Item
 from stepup.challenge import Challenge
 from stepup.changes import APPLIED, Changes, Key, Lost, Snapshot
 from stepup.clock import ForwardClock
 from stepup.context import RECOVERY_CODE, UNKNOWN_RISK, Actor, Context, Resource, RiskAssessment, require_text
 from stepup.decide.holding import MethodInfo
-from stepup.decide.request import Ids, Request, resolve
+from stepup.decide.request import Ids, Request, bundle_of, resolve
 from stepup.decision import Decision
-from stepup.errors import ContractBroken, StepUpError, StoreBusy, StoreUnavailable, WrongColour
+from stepup.errors import ContractBroken, InvalidInput, StepUpError, StoreBusy, StoreUnavailable, WrongColour
 from stepup.event import Event, EventType, event
 from stepup.factor import Factor, Roster
 from stepup.keys import KeyRing, Vault
-from stepup.policy import Params, Registry, Risk
+from stepup.policy import MAX_USES, Params, Registry, Risk
 from stepup.ports import AsyncRiskAssessor, AsyncStore, AsyncVerifier, Call, Joined, Message, Stored
 from stepup.throttle import Limits
 from stepup.token import TokenWriter
@@ -84,12 +86,30 @@ class Core:
         resource: Resource | None,
         params: Params | None,
         at_least: Risk = Risk.LOW,
+        uses: int | None = None,
     ) -> Request:
         """Make a call concrete, with the session's risk assessed."""
         assessed = None
         if self.assess is not None and isinstance(context, Context):  # pyright: ignore[reportUnnecessaryIsInstance] -- resolve() refuses anything else
             assessed = await self._assessed(context, self.registry.action(action).id)
-        return resolve(self.registry, self.ring, action, context, resource, params, assessed, at_least)
+        made = resolve(self.registry, self.ring, action, context, resource, params, assessed, at_least)
+        return made if uses is None else replace(made, uses=require_uses(uses))
+
+    async def bundle(self, items: Iterable[Item], context: Context, at_least: Sequence[Risk] = ()) -> Request:
+        """Make a bundle concrete, each call as if it came alone.
+
+        Raises:
+            InvalidInput: for something that is no bundle; see ``bundle_of``.
+        """
+        if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
+            raise InvalidInput("items", f"must be a sequence of Item, not {type(cast('object', items)).__name__}")
+        listed: list[object] = list(itertools.islice(items, MAX_ITEMS + 1))
+        made: list[Request] = []
+        for one, level in itertools.zip_longest(listed, at_least, fillvalue=Risk.LOW):
+            if not isinstance(one, Item):
+                raise InvalidInput("items", f"holds a {type(one).__name__}, not an Item")
+            made.append(await self.request(one.action, context, one.resource, one.params, Risk(cast("int", level))))
+        return bundle_of(made)
 
     async def _assessed(self, context: Context, action: str) -> RiskAssessment:
         assert self.assess is not None  # request() asks only then
@@ -280,6 +300,17 @@ class Core:
     def now(self) -> datetime:
         """The current time, never earlier than seen before."""
         return self.clock.now()
+
+
+def require_uses(uses: object) -> int:
+    """*uses*, if it is a number of uses that can be asked for.
+
+    Raises:
+        InvalidInput: if it is not.
+    """
+    if not isinstance(uses, int) or isinstance(uses, bool) or not 1 <= uses <= MAX_USES:
+        raise InvalidInput("uses", f"must be a whole number from 1 to {MAX_USES}")
+    return uses
 
 
 def _sound(factor: Factor) -> bool:

@@ -30,6 +30,7 @@ from stepup.factor import (
 )
 from stepup.policy import Action, Policy, Risk
 from stepup.requirement import STRONGEST, Strength
+from stepup.surface import Impersonation
 from stepup.throttle import Throttle, unlocked
 
 from .holding import MethodInfo, strength_of
@@ -41,12 +42,19 @@ UNLOCK: Final = "stepup.support.unlock"
 FIRST_FACTOR_WINDOW: Final = 300
 CONFIRM_TRIES: Final = 5
 
+_REFUSE: Final = Impersonation.REFUSE
 _STRONGEST = Policy(methods=STRONGEST, grant_ttl=300)
 
 OWN_ACTIONS: Final = (
-    Action(ADD, "Add a verification method", risk=Risk.HIGH, policy=_STRONGEST),
-    Action(REMOVE, "Remove a verification method", risk=Risk.HIGH, policy=_STRONGEST),
-    Action(UNLOCK, "Unlock somebody's verification methods", risk=Risk.HIGH, policy=_STRONGEST),
+    Action(ADD, "Add a verification method", risk=Risk.HIGH, policy=_STRONGEST, impersonation=_REFUSE),
+    Action(REMOVE, "Remove a verification method", risk=Risk.HIGH, policy=_STRONGEST, impersonation=_REFUSE),
+    Action(
+        UNLOCK,
+        "Unlock somebody's verification methods",
+        risk=Risk.HIGH,
+        policy=_STRONGEST,
+        impersonation=_REFUSE,
+    ),
 )
 """Stepup's own protected actions. An application may register its own under the same ids."""
 

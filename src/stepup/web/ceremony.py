@@ -131,7 +131,8 @@ async def _step(turn: Turn, method: str) -> WebResponse:
 def _verified(turn: Turn, outcome: Verified) -> WebResponse:
     """The end. It names no challenge: that one was bound to the session's old id, under which nobody asks any more."""
     made, grant, core, names = turn.goes(f"{ROOT}/done"), outcome.grant, turn.call.core, turn.call.to.cookies
-    if not core.registry.rules(grant.binding.action, Risk(grant.level)).policy.token_required:
+    rules = core.registry.rules
+    if not grant.items and not rules(grant.binding.action, Risk(grant.level)).policy.token_required:
         return made  # the server finds the grant by the session
     left = math.ceil((grant.expires_at - core.now()).total_seconds())
     return made.with_headers(("set-cookie", names.set(names.grant, outcome.token, max(1, left))))

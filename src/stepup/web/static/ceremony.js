@@ -20,6 +20,8 @@ export class Ceremony {
   /** When it ends, in milliseconds of `performance.now()`. */
   deadline = 0;
   about = "";
+  /** @type {import("./types.js").Terms} what it would open, beyond the challenge's own words */
+  terms = { items: [], uses: null, onBehalfOf: null };
   closed = false;
   #times = 0;
 
@@ -46,6 +48,7 @@ export class Ceremony {
     if (!opened) return false;
     this.challenge = opened.challenge;
     this.methods = opened.remaining;
+    this.terms = opened;
     this.deadline = local(opened.challenge.expiresAt);
     this.about = about;
     this.sent.clear();
