@@ -1,12 +1,19 @@
-"""Programs that serve: a port for them, and waiting until they answer."""
+"""The programs that tests start: where the browser is, a port for a server, and waiting until it answers."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import socket
 import subprocess
 from pathlib import Path
 
 import pytest
+
+
+def chromium() -> str | None:
+    """Where the browser is; None for nowhere."""
+    return os.environ.get("STEPUP_CHROMIUM") or shutil.which("chromium-headless-shell") or shutil.which("chromium")
 
 
 def a_port() -> int:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
-from browser_visitor import Authenticator, Visitor
+from browser_states import STATES
+from browser_visitor import Visitor
 from browser_world import PASSWORD
 from playwright.sync_api import Route, expect
 
@@ -14,6 +16,8 @@ from playwright.sync_api import Route, expect
 
 def test_a_password_lets_the_blocked_call_through_once(visitor: Visitor) -> None:
     """The caller sees one answer, that of the repeated call, with the token and a key of its own."""
+    asked: list[str] = []
+    visitor.page.on("request", lambda request: asked.append(request.url.removeprefix(visitor.world.site)))
     visitor.call(init="{method: 'POST', body: 'a body', headers: {'content-type': 'text/plain'}}")
     expect(visitor.dialog).to_contain_text("Delete organization")
     expect(visitor.dialog).to_contain_text(f"{visitor.who}@northstar.example")
@@ -28,6 +32,9 @@ def test_a_password_lets_the_blocked_call_through_once(visitor: Visitor) -> None
     assert done["headers"]["stepup-token"]
     assert len(done["headers"]["idempotency-key"]) == 32
     expect(visitor.dialog).to_be_hidden()
+    assert [re.sub("stepup_[^/]+", "ID", one) for one in asked] == [
+        "/do/org.delete", "/stepup/challenges", "/stepup/challenges/ID/attempts", "/do/org.delete",
+    ]  # fmt: skip
 
 
 def test_a_mailed_code_is_pasted_with_its_space(visitor: Visitor) -> None:
@@ -73,40 +80,6 @@ def test_another_code_can_be_sent_once_the_wait_is_over(visitor: Visitor) -> Non
     visitor.primary.click()
     visitor.page.clock.run_for(1_000)
     assert visitor.answers()[0]["status"] == 200
-
-
-def test_a_passkey_starts_from_a_button(visitor: Visitor) -> None:
-    """It is the first way, it is asked for by a click, and the browser's answer opens the call."""
-    authenticator = Authenticator(visitor.page)
-    visitor.call()
-    expect(visitor.dialog.get_by_role("tab").first).to_have_text("Passkey")
-    visitor.dialog.get_by_role("button", name="Use your passkey").click()
-    assert visitor.answers()[0]["status"] == 200
-    assert authenticator.cdp is not None
-
-
-def test_the_conversion_of_older_browsers_makes_the_same_of_a_passkey(visitor: Visitor) -> None:
-    """Without ``parseRequestOptionsFromJSON`` and ``toJSON`` the options and the answer are converted here."""
-    authenticator = Authenticator(visitor.page)
-    visitor.page.evaluate(
-        "() => { delete PublicKeyCredential.parseRequestOptionsFromJSON; delete PublicKeyCredential.prototype.toJSON; }"
-    )
-    visitor.call()
-    visitor.dialog.get_by_role("button", name="Use your passkey").click()
-    assert visitor.answers()[0]["status"] == 200
-    assert authenticator.cdp is not None
-
-
-@pytest.mark.parametrize("lacks", ["verification", "the passkey"])
-def test_a_passkey_that_was_not_used_is_nobodys_fault(visitor: Visitor, lacks: str) -> None:
-    """Refused, cancelled and none here are one text; another way is open."""
-    authenticator = Authenticator(visitor.page, verified=lacks != "verification", holds=lacks != "the passkey")
-    visitor.call()
-    visitor.dialog.get_by_role("button", name="Use your passkey").click()
-    expect(visitor.alert).to_have_text("Your passkey was not used. Try again, or choose another way.")
-    visitor.password()
-    assert visitor.answers()[0]["status"] == 200
-    assert authenticator.cdp is not None
 
 
 def test_two_proofs_are_asked_one_after_the_other(visitor: Visitor) -> None:
@@ -177,6 +150,24 @@ def test_another_method_and_another_action_clear_what_was_typed(visitor: Visitor
     visitor.call("/do/member.role")
     visitor.choose("Password")
     assert visitor.dialog.get_by_label("Your password").input_value() == ""
+
+
+@pytest.mark.requirement("W-05")
+def test_a_password_is_hidden_and_can_be_pasted(visitor: Visitor) -> None:
+    """A long one with spaces at its ends goes through the clipboard as it is; nothing is cut off, refused or shown."""
+    visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    visitor.call()
+    visitor.choose("Password")
+    field, long = visitor.dialog.get_by_label("Your password"), f" {'quiet heron ' * 40}42 "
+    expect(field).to_have_attribute("type", "password")
+    visitor.page.evaluate("text => navigator.clipboard.writeText(text)", long)
+    field.press("Control+v")
+    assert field.input_value() == long
+    with visitor.page.expect_request("**/attempts") as sent:
+        field.press("Enter")
+    assert sent.value.post_data_json == {"method": "password", "response": long}
+    expect(visitor.alert).to_contain_text("That was not right.")
+    expect(field).to_have_attribute("type", "password")
 
 
 def test_a_password_can_be_looked_at(visitor: Visitor) -> None:
@@ -260,41 +251,27 @@ def test_a_whole_journey_by_keyboard(visitor: Visitor) -> None:
 # -- the end of it -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", ["Escape", "Cancel"])
-@pytest.mark.parametrize("state", ["loading", "asked", "wrong", "sent", "device", "ended"])
+@pytest.mark.parametrize("how", ["Escape", "close request", "button"])
+@pytest.mark.parametrize("state", STATES)
 def test_calling_it_off_in_any_state_is_one_error(visitor: Visitor, state: str, how: str) -> None:
-    """The caller gets ``StepUpCancelledError`` once, nothing is done, and the challenge is closed."""
-    page = visitor.page
-    authenticator = Authenticator(page, present=False)
-    if state == "loading":
-        page.route("**/stepup/challenges", lambda route: None)
-    visitor.call()
-    if state == "wrong":
-        visitor.password("not it")
-        expect(visitor.alert).not_to_be_empty()
-    elif state == "sent":
-        visitor.choose("Code by mail")
-        visitor.dialog.get_by_role("button", name="Mail me a code").click()
-        expect(visitor.dialog.get_by_label("Code from the mail")).to_be_focused()
-    elif state == "device":
-        visitor.dialog.get_by_role("button", name="Use your passkey").click()
-        expect(visitor.primary).to_have_text("Waiting for your device…")
-    elif state == "ended":
-        visitor.choose("Password")
-        visitor.world.clock.advance(301)
-        visitor.fill()
-        expect(visitor.alert).to_have_text("The time is over. Nothing was done.")
-    elif state == "asked":
-        expect(visitor.dialog.get_by_role("tab").first).to_be_visible()
-    expect(visitor.dialog).to_be_visible()
+    """The caller gets ``StepUpCancelledError`` once, and nothing is done; what has been proved stays proved."""
+    STATES[state](visitor)
     if how == "Escape":
-        page.keyboard.press("Escape")
+        visitor.page.keyboard.press("Escape")
+    elif how == "close request":  # the back gesture of a phone, or what a screen reader has for leaving
+        visitor.page.evaluate(
+            "document.querySelector('stepup-dialog').shadowRoot.querySelector('dialog').requestClose()"
+        )
     else:
-        visitor.dialog.get_by_role("button", name="Cancel").click()
-    assert visitor.answers() == [{"error": "StepUpCancelledError", "code": "cancelled", "text": "cancelled"}]
+        visitor.dialog.get_by_role("button", name=re.compile("Cancel|Close")).click()
+    visitor.context.set_offline(False)
     expect(visitor.dialog).to_be_hidden()
-    assert visitor.done == []
-    assert authenticator.cdp is not None
+    (answer,) = visitor.answers()
+    if state == "success":
+        assert answer["status"] == 200
+    else:
+        assert answer == {"error": "StepUpCancelledError", "code": "cancelled", "text": "cancelled"}
+        assert visitor.done == []
 
 
 def test_an_answer_that_was_right_too_late_opens_nothing(visitor: Visitor) -> None:

@@ -110,5 +110,5 @@ async def attempt(call: Call) -> WebResponse:
 
 
 def _enveloped(call: Call, found: Challenge) -> dict[str, object]:
-    policy = rules_of(call.core.registry, found).policy
-    return doc.envelope(found, policy, call.context, call.core.now())
+    rules = rules_of(call.core.registry, found)
+    return doc.envelope(found, rules, call.context, call.core.now())

@@ -50,6 +50,7 @@ export interface Terms {
 /** The challenge, and what else is needed to carry it on. */
 export interface Envelope extends Terms {
   challenge: Challenge;
+  description: string;
   now: string;
   attemptsLeft: number;
   remaining: string[];
