@@ -143,7 +143,7 @@ class Visit:
         """Somebody has just signed in, by *methods*: the session gets a new id and is fresh from now.
 
         Raises:
-            InvalidInput: for nobody, a method that is no name, or more than eight.
+            InvalidInput: for nobody, a caller that is no browser, a method that is no name, or more than eight.
             ConfigurationError: where the application gives whole contexts, whose session says it itself.
         """
         if self._whole:
@@ -152,8 +152,8 @@ class Visit:
             )
         if actor is None:
             raise InvalidInput("signed_in", "was told of nobody")
-        if self._asked.bearer:
-            raise InvalidInput("signed_in", "a caller with a bearer token has no session that could be signed in to")
+        if self._asked.bearer or self._surface() is not Surface.BROWSER:
+            raise InvalidInput("signed_in", "a caller without a browser has no session that could be signed in to")
         self._bound = self._desk.sessions.signed_in(methods, self._desk.core.now())
         self._keep(actor)
 
