@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from browser_visitor import Visitor
-from playwright.sync_api import expect
+from playwright.sync_api import ViewportSize, expect
 
 LOOKS: dict[str, dict[str, Any]] = {
-    "light": {"color_scheme": "light"},
-    "dark": {"color_scheme": "dark"},
-    "forced": {"forced_colors": "active"},
+    "light": {"color_scheme": "light", "forced_colors": "none"},
+    "dark": {"color_scheme": "dark", "forced_colors": "none"},
+    "forced": {"color_scheme": "light", "forced_colors": "active"},
 }
-SIZES = {
+SIZES: dict[str, ViewportSize] = {
     "desktop": {"width": 1280, "height": 800},
     "narrow": {"width": 320, "height": 480},
     "zoomed": {"width": 320, "height": 256},  # 1280 x 1024 at 400 %

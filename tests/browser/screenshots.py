@@ -26,7 +26,7 @@ PORT = 8000  # it stands in the pictures
 
 def name(state: str, scheme: str) -> str:
     """The file of one picture."""
-    return f"dialog-{state}-{scheme}.png"
+    return f"dialog-{state.replace(' ', '-')}-{scheme}.png"
 
 
 def take(browser: Browser, state: str, scheme: Any) -> bytes:

@@ -135,7 +135,7 @@ def test_each_method_deletes_the_workspace_once(demo: Demo, page: Page, method: 
     expect(page.get_by_label(label)).to_be_visible()
     page.get_by_label(label).fill(answers[method]())
     page.get_by_label(label).press("Enter")
-    expect(page.get_by_role("status").filter(has_text="The organization was deleted.")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="The workspace was deleted.")).to_be_visible()
     expect(page).to_have_url(f"{site}/workspace")
 
     page.wait_for_function("() => globalThis.stepup")

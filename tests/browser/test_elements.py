@@ -100,14 +100,16 @@ def test_who_is_not_signed_in_is_shown_where(owner: Owner) -> None:
 
 
 def test_a_page_chooses_the_level_of_headings_and_the_words(owner: Owner) -> None:
-    """By an attribute, and by ``setTexts``; the language is that of the element."""
+    """By an attribute, and by ``setTexts``, in rows that stand there already too; the language is the element's."""
+    expect(owner.factors.get_by_role("listitem").first).to_have_text("Password")
     owner.page.evaluate(
-        """() => { stepup.setTexts({'factors.title': 'Verification'}, 'en');
+        """() => { stepup.setTexts({'factors.title': 'Verification', password: 'Pass phrase'}, 'en');
           const [factors, events] = ['stepup-factors', 'stepup-events'].map((one) => document.querySelector(one));
           factors.setAttribute('heading-level', '3'); events.lang = 'de'; }"""
     )
     expect(owner.factors.get_by_role("heading", name="Verification", level=3)).to_be_visible()
     expect(owner.factors.get_by_role("heading", name="Add a way to confirm", level=4)).to_be_visible()
+    expect(owner.factors.get_by_role("listitem").first).to_have_text("Pass phrase")
     expect(owner.events.get_by_role("heading", name="Letzte Sicherheitsereignisse")).to_be_visible()
 
 

@@ -151,7 +151,7 @@ def test_each_method_opens_the_deletion_once(demo: tuple[int, dict[str, Any]], m
     token = proved["grant"]["token"]
 
     assert visitor.json("POST", DELETE, stepup_token=token) == (
-        200, {"did": "organization.delete", "message": "The organization was deleted."},
+        200, {"did": "organization.delete", "message": "The workspace was deleted."},
     )  # fmt: skip
     assert visitor.json("POST", DELETE, stepup_token=token)[1]["code"] == "grant_invalid"
 
@@ -280,6 +280,7 @@ def test_a_member_may_not_manage(demo: tuple[int, dict[str, Any]]) -> None:
         status, told = visitor.json("POST", path)
         assert (status, told["did"]) == (403, "not_allowed"), path
     assert visitor.json("POST", "/security/mfa/disable")[1]["code"] == "verification_required"
+    assert re.findall(r'<article [^>]*data-action="([^"]+)"', visitor.page("/")) == ["disable_mfa"]
 
 
 def test_the_other_deeds(demo: tuple[int, dict[str, Any]]) -> None:

@@ -75,7 +75,9 @@ async def standing(site: Site, request: Request) -> Standing:
 def _standing(site: Site, context: Context) -> Standing:
     registry = {one.id: one for one in actions(site.workspace)}
     grants = site.gate.grants(context)
-    cards = [_shown(site, context, registry[name], card, grants) for name, card in CARDS.items()]
+    manages = site.workspace.manages(context.actor.id)
+    own = {name: card for name, card in CARDS.items() if manages or name == MFA}
+    cards = [_shown(site, context, registry[name], card, grants) for name, card in own.items()]
     events = site.gate.events(context.actor, limit=SHOWN).items
     labels = {name: one.label for name, one in registry.items()}
     return Standing(cards, grants, events, _trust(site, context), labels)

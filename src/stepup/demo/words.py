@@ -29,7 +29,7 @@ MESSAGES: Mapping[str, Message] = {
     PAYOUT: Message("The payout is on its way."),
     ROLE: Message("The role was changed."),
     REMOVE: Message("The member was removed."),
-    DELETE: Message("The organization was deleted."),
+    DELETE: Message("The workspace was deleted."),
     "organization.restore": Message("The workspace is back."),
     "locked": Message("It is locked again."),
     "factor_added": Message("It was added. You have a mail about it."),

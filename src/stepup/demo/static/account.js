@@ -6,11 +6,9 @@
  * @typedef {{id: string, status: string, action: string, method: string | null}} Seen
  */
 import { prove } from "/stepup/static/stepup.js";
-import { part, say, tell } from "./page.js";
+import { part, say } from "./page.js";
+import { name, own, row, showEvents, write } from "./rows.js";
 
-const WORDS = JSON.parse(part("#events").dataset["words"] ?? "{}");
-const METHODS = JSON.parse(part("#events").dataset["methods"] ?? "{}");
-const OWN = JSON.parse(part("#events").dataset["own"] ?? "{}");
 const STATUS = new Map([["blocked", "Blocked"], ["needs_proof", "Needs proof"], ["unlocked", "Unlocked"]]); // prettier-ignore
 const POLL = 700;
 const PATIENCE = 900;
@@ -48,7 +46,7 @@ async function refresh() {
   document.querySelectorAll("[data-action]").forEach((card) => showCard(/** @type {HTMLElement} */ (card)));
   showSession(session);
   showGrants();
-  showEvents(events.events);
+  showEvents(events.events, ahead, label);
   showCurrent();
   tick();
 }
@@ -80,23 +78,8 @@ function showSession({ ageSeconds, proofs, device }) {
   part("[data-live=device]", trust).textContent = `${label}, ${device?.trusted ? "remembered" : "not remembered"}`;
 }
 
-/** @param {string | null} method */
-const name = (method) => METHODS[method ?? ""] ?? method ?? "";
-
 /** @param {string} action */
-const label = (action) => registry.get(action)?.label ?? OWN[action] ?? action;
-
-/**
- * A copy of a row that the page keeps for it.
- * @param {string} id
- */
-function row(id) {
-  const kept = /** @type {HTMLTemplateElement} */ (part(id));
-  return /** @type {HTMLElement} */ (/** @type {Element} */ (kept.content.firstElementChild).cloneNode(true));
-}
-
-/** @param {HTMLElement} within @param {string} which @param {string} text */
-const write = (within, which, text) => (part(`[data-live=${which}]`, within).textContent = text);
+const label = (action) => registry.get(action)?.label ?? own(action);
 
 function showGrants() {
   const held = document.activeElement?.closest("[data-grant]");
@@ -112,23 +95,6 @@ function showGrants() {
   part("#grants").replaceChildren(...rows);
   part("#no-grants").hidden = grants.length > 0;
   if (held instanceof HTMLElement) part("#grants").querySelector("button")?.focus();
-}
-
-/** @param {any[]} events */
-function showEvents(events) {
-  const rows = events.map((event) => {
-    const made = row("#event-row");
-    made.dataset["result"] = event.result;
-    write(made, "label", WORDS[`${event.type}.${event.result}`] ?? WORDS[event.type] ?? event.type);
-    const about = [event.action && label(event.action), name(event.method), event.resourceType === "member" && event.resourceId];
-    write(made, "detail", about.filter(Boolean).join(" · "));
-    const time = /** @type {HTMLTimeElement} */ (part("time", made));
-    time.dateTime = event.at;
-    tell(time, Date.now() + ahead);
-    return made;
-  });
-  part("#events").replaceChildren(...rows);
-  part("#no-events").hidden = rows.length > 0;
 }
 
 /** The panel of the current challenge, and the preview of the request. */

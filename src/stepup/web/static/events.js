@@ -7,6 +7,7 @@ import { actionLabels } from "./account-api.js";
 import { icon } from "./account-dom.js";
 import { AccountElement } from "./account-element.js";
 import { browserOf, eventNames, grown, pictureOf } from "./account-pure.js";
+import { action } from "./account-rows.js";
 import { bdi, h } from "./dom.js";
 
 const MOST = 100;
@@ -41,11 +42,11 @@ export class StepUpEvents extends AccountElement {
 
   draw() {
     const { events, after } = this.#history;
-    this.list(events, (event) => this.#row(event));
+    this.rows.draw(events, (event) => this.#row(event));
     if (!after) return this.foot.replaceChildren();
     if (!this.foot.firstChild) {
       const text = this.text("events.older");
-      this.foot.append(this.action("older", text, text, (button) => this.#older(button)));
+      this.foot.append(action("older", text, text, (button) => this.#older(button)));
     }
   }
 
@@ -95,7 +96,7 @@ export class StepUpEvents extends AccountElement {
       this.draw();
       this.say(this.words.count("events.shown", older.length));
       if (page.after) return;
-      const row = /** @type {HTMLElement | undefined} */ (this.rows.children[first]); // the button is gone
+      const row = /** @type {HTMLElement | undefined} */ (this.rows.list.children[first]); // the button is gone
       row?.setAttribute("tabindex", "-1");
       row?.focus();
     });
