@@ -97,7 +97,9 @@ def gate_with(
     enrol_url: str | None = None,
     login_url: str | None = None,
 ) -> StepUp:
-    action = Action("db.wipe", "Wipe a database", risk=Risk.CRITICAL, methods=methods, policy=policy)
+    action = Action(
+        "db.wipe", "Wipe a database", risk=Risk.CRITICAL, methods=methods, policy=policy, impersonation="prove"
+    )
     return StepUp(
         actions=[action, *actions],
         verifiers=verifiers,
@@ -686,3 +688,22 @@ def test_a_bundle_is_shown_whole_and_confirmed_once() -> None:
         terminal.confirm_bundle(gate, items, actor=ACTOR, terminal=Scripted(EOFError))
     with pytest.raises(InvalidInput):
         terminal.confirm_bundle(gate, [], actor=ACTOR, terminal=screen)
+
+
+def test_an_action_can_keep_scripts_out() -> None:
+    """What a terminal asks for is a script's; the person is told why not, and what helps."""
+    gate = StepUp(
+        actions=[Action("db.wipe", "Wipe database", risk=Risk.CRITICAL, surfaces={"script": "refuse"})],
+        verifiers=[ScriptedVerifier("password", answer="right")],
+        store=MemoryStore(),
+        secret="a secret of the terminal tests, never a real one: 0123456789",
+        clock=FrozenClock(),
+    )
+    screen = Scripted()
+
+    with pytest.raises(Denied) as denied:
+        terminal.confirm(gate, "db.wipe", actor=ACTOR, resource=PROD, terminal=screen)
+
+    assert denied.value.code == Code.ACTION_BLOCKED
+    assert screen.said == [f"This is blocked now, whatever is proved. {denied.value.remedy}"]
+    assert screen.asked == []

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from engine_bench import ACTIONS, ACTOR, CONTEXT, ORG, OTHER, World, both_faces, context, outcome, world
+from engine_bench import ACTIONS, ACTOR, CONTEXT, ORG, OTHER, Counting, World, both_faces, context, outcome, world
 
 from stepup import (
     BINDS,
@@ -28,7 +28,8 @@ from stepup import (
 from stepup.binding import Binding
 from stepup.bundle import BUNDLE_DOMAIN, MAX_ITEMS, bundle_digest, item_data
 from stepup.challenge import State
-from stepup.errors import InvalidInput, UnknownAction
+from stepup.changes import Applied, Changes, Lost, Partition
+from stepup.errors import InvalidInput, StoreBusy, UnknownAction
 from stepup.event import EventType
 from stepup.policy import BUNDLE
 
@@ -393,8 +394,20 @@ def test_what_is_no_bundle_is_refused(face: str) -> None:
     here = bench(face)
     many = [pay(number) for number in range(MAX_ITEMS + 1)]
     long = [pay(number, "x" * 400) for number in range(MAX_ITEMS)]
+    labelled = [Item("invoice.pay", Resource("invoice", f"{n}", label="x" * 255)) for n in range(MAX_ITEMS)]
     unseen = [pay(1, "x" * 499)]
-    everything: Sequence[Any] = ([], many, long, [pay(1), pay(1)], ["invoice.pay"], "invoice.pay", None, {}, 7)
+    everything: Sequence[Any] = (
+        [],
+        many,
+        long,
+        labelled,
+        [pay(1), pay(1)],
+        ["invoice.pay"],
+        "invoice.pay",
+        None,
+        {},
+        7,
+    )
 
     for items in everything:
         assert isinstance(tried(here.gate.require_bundle, items, CONTEXT), InvalidInput), items
@@ -497,3 +510,31 @@ def test_what_is_unlocked_lists_a_bundle_until_it_is_spent(face: str) -> None:
     assert takes(here, pay(2), done.token)
     assert takes(here, ROLE, done.token)
     assert here.gate.grants(CONTEXT) == ()
+
+
+class _Conflicted(Counting):
+    """Loses so many batches that put a claim, and cannot say why."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    def apply(self, partition: Partition, changes: Changes) -> Applied | Lost:
+        if self.times and any(put.key.kind == "claim" for put in changes.puts):
+            self.times -= 1
+            return Lost(None)
+        return super().apply(partition, changes)
+
+
+@pytest.mark.parametrize(("times", "passes"), [(7, True), (8, False)])
+def test_a_conflict_of_unknown_cause_is_tried_again(face: str, times: int, passes: bool) -> None:
+    """It is never taken for a replay; and not for ever."""
+    here = bench(face, store=_Conflicted(0))
+    token = proved(here).token
+    store: Any = here.store
+    store.times = times
+
+    found = tried(here.gate.require_bundle, MIXED, CONTEXT, token=token)
+    assert isinstance(found, tuple if passes else StoreBusy)
+    store.times = 0
+    assert here.gate.check_bundle(MIXED, CONTEXT, token=token).allowed is not passes

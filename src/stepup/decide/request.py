@@ -187,8 +187,7 @@ def bundle_of(items: Sequence[Request]) -> Request:
         )
     if len({item_digest(one.binding, one.action.bound) for one in items}) < len(items):
         raise InvalidInput("items", "has one call twice", remedy="For more of the same, ask for uses= of one call.")
-    named = [[one.action.id, one.resource and [one.resource.type, one.resource.id], one.params] for one in items]
-    canonical_json(named, name="items", limit=ITEMS_LIMIT)
+    canonical_json([_named(one) for one in items], name="items", limit=ITEMS_LIMIT)
     rules, first = combined([one.rules for one in items]), items[0]
     risk = first.risk
     for one in items[1:]:
@@ -196,6 +195,12 @@ def bundle_of(items: Sequence[Request]) -> Request:
     bound = replace(first.binding, action=rules.action.id, resource_type=None, resource_id=None)
     binding = replace(bound, params=bundle_digest(one.binding for one in items))
     return Request(rules.action, first.context, None, None, binding, risk, rules, items=tuple(items))
+
+
+def _named(request: Request) -> list[object]:
+    """One call of a bundle as an offer names it."""
+    resource = request.resource
+    return [request.action.id, resource and [resource.type, resource.id, resource.label], request.params]
 
 
 def rules_of(registry: Registry, challenge: Challenge) -> Rules:
