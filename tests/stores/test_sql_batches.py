@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -13,9 +14,10 @@ from within_world import CONTEXT, SECRET
 
 from sql_backends import ASYNC, SYNC, Backend, need, opened, opened_async
 from stepup import Action, AsyncStepUp, Item, Policy, Resource, Risk, StepUp, StepUpError, StepUpRequired, Verified
-from stepup.errors import StoreBusy
+from stepup.errors import InvalidInput, StoreBusy
 from stepup.ports import Store
 from stepup.stores.memory import AsyncMemoryStore, MemoryStore
+from stepup.stores.sql import SQLStore
 from stepup.testing import FrozenClock, ScriptedVerifier
 
 ACTIONS = (
@@ -113,7 +115,7 @@ def test_bundles_that_overlap_never_share_an_item(gate: StepUp) -> None:
     """All of one and none of the other, whichever wins."""
     token = token_for(gate)
     lists = [ITEMS[:4], ITEMS[2:], ITEMS[1:5]]
-    found = at_once([lambda items=items: gate.require_bundle(items, CONTEXT, token=token) for items in lists])  # type: ignore[misc]
+    found = at_once([partial(gate.require_bundle, items, CONTEXT, token=token) for items in lists])
     assert found.count(True) == 1
     (won,) = [items for items, passed_ in zip(lists, found, strict=True) if passed_]
     assert [passed(pays(gate, item, token)) for item in ITEMS] == [item not in won for item in ITEMS]
@@ -185,3 +187,23 @@ def test_the_async_face_does_the_same(backend: Backend | None, tmp_path: Path) -
             await run(gate_of(store))
 
     asyncio.run(whole())
+
+
+def test_a_bundle_is_spent_with_the_callers_transaction(gate: StepUp) -> None:
+    """Rolled back, every item is as before; committed, none is left."""
+    store = gate.store
+    if not isinstance(store, SQLStore):
+        with pytest.raises(InvalidInput):
+            gate.require_bundle(ITEMS, CONTEXT, token=token_for(gate), within=object())
+        return
+    token = token_for(gate)
+    with store.engine.connect() as connection:
+        with connection.begin() as transaction:
+            assert len(gate.require_bundle(ITEMS, CONTEXT, token=token, within=connection)) == len(ITEMS)
+            transaction.rollback()
+        assert gate.check_bundle(ITEMS, CONTEXT, token=token).allowed
+        with connection.begin():
+            gate.require_bundle(ITEMS, CONTEXT, token=token, within=connection)
+        with connection.begin(), pytest.raises(StepUpRequired):
+            gate.require_bundle(ITEMS, CONTEXT, token=token, within=connection)
+    assert not any(passed(pays(gate, item, token)) for item in ITEMS)

@@ -156,10 +156,12 @@ async def _redeem(core: Core, asking: Asking, uses: tuple[Use, ...]) -> str | No
     where = core.partition(asking.request.context.actor)
     if not asking.spend:
         return await _why_not(core, asking, uses)
+    if asking.through is not None:
+        return await _redeem_within(core, asking, uses)
     for _ in range(TRIES):
         pairs = [(use.request, use.grant) for use in uses]
         changes = pure.redeem_all(pairs, asking.now, [event_id() for _ in uses], asking.request_hash)
-        lost = await core.apply(where, changes, asking.through)
+        lost = await core.apply(where, changes)
         if lost is None:
             return None
         if lost.key is None:
@@ -167,6 +169,22 @@ async def _redeem(core: Core, asking: Asking, uses: tuple[Use, ...]) -> str | No
         why = await _why_not(core, asking, uses)
         return None if why is None and lost.key.kind == "claim" else why or "revoked"
     raise StoreBusy(f"Redeeming met a conflict of unknown cause {TRIES} times.")
+
+
+async def _redeem_within(core: Core, asking: Asking, uses: tuple[Use, ...]) -> str | None:
+    """Spend every call in a transaction of the caller's, one after the other, since only such batches join one.
+
+    What was spent before one is lost to somebody else stays spent in that transaction: safe, and undone by a rollback.
+    """
+    if (why := await _why_not(core, asking, uses)) is not None:
+        return why
+    where = core.partition(asking.request.context.actor)
+    for use in uses:
+        changes = pure.redeem(use.request, use.grant, asking.now, event_id(), asking.request_hash)
+        lost = await core.apply(where, changes, asking.through)
+        if lost is not None:
+            return pure.lost_because(use.grant, lost.key) if lost.key is not None else "revoked"
+    return None
 
 
 async def _why_not(core: Core, asking: Asking, uses: tuple[Use, ...]) -> str | None:

@@ -232,7 +232,8 @@ class StepUp:
         ask ``check_bundle`` first, and give the bundle's token to ``require`` for each. At most 32 items, and none
         twice; for more of the same, ask for ``uses=`` of one call.
 
-        Returns an ``Authorization`` for each item, in order. ``request_id`` and ``within`` as in ``require``.
+        Returns an ``Authorization`` for each item, in order. ``request_id`` and ``within`` as in ``require``; roll
+        back a transaction of yours when this raises, for items may have been spent in it before another was lost.
 
         Raises:
             StepUpRequired: fresh proof would open it; carries one offer for all.
