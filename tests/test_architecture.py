@@ -27,8 +27,8 @@ PURE: tuple[str, ...] = tuple(tomllib.loads((ROOT / "pyproject.toml").read_text(
 # -- the table ------------------------------------------------------------------
 
 VALUES = (
-    "errors", "context", "decision", "canonical", "keys", "token", "requirement", "policy",
-    "binding", "device", "factor", "challenge", "throttle", "grant", "event", "history", "told", "_languages",
+    "errors", "surface", "context", "decision", "canonical", "keys", "token", "requirement", "policy", "binding",
+    "bundle", "device", "factor", "challenge", "throttle", "grant", "event", "history", "told", "_languages",
 )  # fmt: skip
 PORTS = (*VALUES, "changes", "ceremony", "ports")
 ENGINE = (*PORTS, "clock", "_bridge", "decide", "notices", "_engine")
@@ -38,19 +38,21 @@ EVERYTHING = ("*",)
 ALLOWED: Mapping[str, tuple[str, ...]] = {
     # values and pure functions, from the bottom up; challenge, grant and throttle do not know each other
     "errors": (),
-    "context": ("errors",),
+    "surface": ("errors",),
+    "context": ("errors", "surface"),
     "decision": ("errors", "context"),
     "canonical": ("errors",),
     "keys": ("errors",),
     "token": ("errors", "keys"),
     "requirement": ("errors", "context"),
-    "policy": ("errors", "context", "canonical", "requirement"),
+    "policy": ("errors", "surface", "context", "canonical", "requirement"),
     "binding": ("errors", "context", "canonical", "keys"),
     "device": ("errors", "context"),
+    "bundle": ("errors", "context", "canonical", "binding"),
     "factor": ("errors", "context"),
-    "challenge": ("errors", "context", "binding"),
+    "challenge": ("errors", "context", "binding", "bundle"),
     "throttle": ("errors", "context"),
-    "grant": ("errors", "context", "requirement", "policy", "binding"),
+    "grant": ("errors", "context", "requirement", "policy", "binding", "bundle"),
     "event": ("errors", "context", "decision", "binding"),
     "history": ("factor", "throttle"),
     "risk": ("errors", "context", "history"),

@@ -13,9 +13,10 @@ import stepup
 
 NAMES = [
     "BINDS", "Action", "Actor", "AsyncStepUp", "Authorization", "Challenge", "Code", "ConfigurationError", "Context",
-    "Decision", "Denied", "Device", "Event", "Factor", "Grant", "KeyRing", "Limits", "MoreNeeded", "Outcome", "Policy",
-    "Prompt", "Proof", "Rejected", "Resource", "Risk", "RiskAssessment", "RiskLevel", "Session", "Signal", "StepUp",
-    "StepUpError", "StepUpRequired", "StoreUnavailable", "Strength", "TrustedDevice", "Verified", "all_of", "any_of",
+    "Decision", "Denied", "Device", "Event", "Factor", "Grant", "Item", "KeyRing", "Limits", "MoreNeeded", "Outcome",
+    "Policy", "Prompt", "Proof", "Rejected", "Resource", "Risk", "RiskAssessment", "RiskLevel", "Session", "Signal",
+    "StepUp", "StepUpError", "StepUpRequired", "StoreUnavailable", "Strength", "Surface", "TrustedDevice", "Verified",
+    "all_of", "any_of",
     "method",
 ]  # fmt: skip
 """The whole of ``stepup``: to take one away, or to add one, is a change that the changelog tells."""
@@ -42,7 +43,7 @@ PROMISED = {
 
 METHODS = (
     "check", "require", "start", "start_offer", "begin", "verify", "cancel", "revoke", "unlock", "forget", "events",
-    "purge", "guard", "signal", "enable",
+    "purge", "guard", "signal", "enable", "require_bundle", "check_bundle", "start_bundle",
 )  # fmt: skip
 SETTINGS = (
     "actions", "verifiers", "store", "secret", "clock", "risk", "policies", "may_start", "on_event", "on_decision",

@@ -21,6 +21,7 @@ from stepup import (
     Authorization,
     Denied,
     Event,
+    Item,
     Limits,
     Policy,
     Resource,
@@ -96,7 +97,9 @@ def gate_with(
     enrol_url: str | None = None,
     login_url: str | None = None,
 ) -> StepUp:
-    action = Action("db.wipe", "Wipe a database", risk=Risk.CRITICAL, methods=methods, policy=policy)
+    action = Action(
+        "db.wipe", "Wipe a database", risk=Risk.CRITICAL, methods=methods, policy=policy, impersonation="prove"
+    )
     return StepUp(
         actions=[action, *actions],
         verifiers=verifiers,
@@ -656,3 +659,51 @@ def test_terminal_is_not_loaded_with_stepup() -> None:
     """Scripts import it; a web application never pays for it."""
     code = "import stepup, sys; assert 'stepup.terminal' not in sys.modules; from stepup import terminal"
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=60)
+
+
+# -- several calls -----------------------------------------------------------------------------
+
+
+def test_a_bundle_is_shown_whole_and_confirmed_once() -> None:
+    """Every item is told; all pass together, and not a second time without proof."""
+    gate = StepUp(
+        actions=[Action("db.wipe", "Wipe database", risk=Risk.CRITICAL)],
+        verifiers=[ScriptedVerifier("password", answer="right")],
+        store=MemoryStore(),
+        secret="a secret of the terminal tests, never a real one: 0123456789",
+        clock=FrozenClock(),
+    )
+    items = [Item("db.wipe", Resource("database", name), {"keep": "0"}) for name in ("staging", "test")]
+    screen = Scripted("right")
+
+    passed = terminal.confirm_bundle(gate, items, actor=ACTOR, terminal=screen)
+
+    assert [one.action for one in passed] == ["db.wipe", "db.wipe"]
+    said = "\n".join(screen.said)
+    assert "Please confirm: Wipe database (2)" in said
+    assert "These 2, each once" in said
+    assert "Wipe database: database staging; keep: 0" in said
+    assert "Wipe database: database test; keep: 0" in said
+    with pytest.raises(terminal.Cancelled):
+        terminal.confirm_bundle(gate, items, actor=ACTOR, terminal=Scripted(EOFError))
+    with pytest.raises(InvalidInput):
+        terminal.confirm_bundle(gate, [], actor=ACTOR, terminal=screen)
+
+
+def test_an_action_can_keep_scripts_out() -> None:
+    """What a terminal asks for is a script's; the person is told why not, and what helps."""
+    gate = StepUp(
+        actions=[Action("db.wipe", "Wipe database", risk=Risk.CRITICAL, surfaces={"script": "refuse"})],
+        verifiers=[ScriptedVerifier("password", answer="right")],
+        store=MemoryStore(),
+        secret="a secret of the terminal tests, never a real one: 0123456789",
+        clock=FrozenClock(),
+    )
+    screen = Scripted()
+
+    with pytest.raises(Denied) as denied:
+        terminal.confirm(gate, "db.wipe", actor=ACTOR, resource=PROD, terminal=screen)
+
+    assert denied.value.code == Code.ACTION_BLOCKED
+    assert screen.said == [f"This is blocked now, whatever is proved. {denied.value.remedy}"]
+    assert screen.asked == []

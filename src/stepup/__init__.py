@@ -7,6 +7,7 @@ records live in, ``stepup.terminal`` the ceremony for scripts, ``stepup.testing`
 
 from ._async import AsyncStepUp as AsyncStepUp
 from ._sync import StepUp as StepUp
+from .bundle import Item as Item
 from .ceremony import Prompt as Prompt
 from .challenge import Challenge as Challenge
 from .context import Actor as Actor
@@ -43,6 +44,7 @@ from .requirement import Strength as Strength
 from .requirement import all_of as all_of
 from .requirement import any_of as any_of
 from .requirement import method as method
+from .surface import Surface as Surface
 from .throttle import Limits as Limits
 
 __all__ = [
@@ -61,6 +63,7 @@ __all__ = [
     "Event",
     "Factor",
     "Grant",
+    "Item",
     "KeyRing",
     "Limits",
     "MoreNeeded",
@@ -80,6 +83,7 @@ __all__ = [
     "StepUpRequired",
     "StoreUnavailable",
     "Strength",
+    "Surface",
     "TrustedDevice",
     "Verified",
     "all_of",

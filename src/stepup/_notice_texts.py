@@ -24,7 +24,7 @@ class NoticeTexts:
 
     Attributes:
         words: subject and first sentence, of every kind.
-        when, where, method, about: labels of the details.
+        when, where, method, about, behalf: labels of the details.
         unnamed: what a device without a label is called.
         usable_from: label of the time from which a new method counts.
         advice: what to do if it was not the person.
@@ -36,6 +36,7 @@ class NoticeTexts:
     where: str
     method: str
     about: str
+    behalf: str
     unnamed: str
     usable_from: str
     advice: str
@@ -98,6 +99,7 @@ ENGLISH: Final = NoticeTexts(
     where="Where",
     method="Method",
     about="Action",
+    behalf="On behalf of",
     unnamed="an unnamed device",
     usable_from="It can be used from",
     advice="If this was not you, somebody may be using your account: end all sessions, change your password and "
@@ -156,6 +158,7 @@ GERMAN: Final = NoticeTexts(
     where="Wo",
     method="Nachweis",
     about="Aktion",
+    behalf="Im Namen von",
     unnamed="ein Gerät ohne Namen",
     usable_from="Er gilt ab",
     advice="Wenn Sie das nicht waren, benutzt möglicherweise jemand Ihr Konto: Beenden Sie alle Sitzungen, ändern Sie "
@@ -217,6 +220,7 @@ FRENCH: Final = NoticeTexts(
     where="Où",
     method="Moyen",
     about="Action",
+    behalf="Au nom de",
     unnamed="un appareil sans nom",
     usable_from="Utilisable à partir du",
     advice="Si ce n'était pas vous, quelqu'un utilise peut-être votre compte : fermez toutes les sessions, changez "
@@ -272,6 +276,7 @@ SPANISH: Final = NoticeTexts(
     where="Dónde",
     method="Método",
     about="Acción",
+    behalf="En nombre de",
     unnamed="un dispositivo sin nombre",
     usable_from="Se puede usar desde",
     advice="Si no ha sido usted, es posible que alguien esté usando su cuenta: cierre todas las sesiones, cambie su "

@@ -57,6 +57,8 @@ class ActionKeys(_Label, total=False):
     group: str
     confirmation: str
     audit_level: str
+    surfaces: dict[str, str]
+    impersonation: str
 
 
 class FileKeys(TypedDict, total=False):
@@ -95,6 +97,8 @@ _EXPECTED: Final = {
     "group": _A_TEXT,
     "confirmation": _A_TEXT,
     "audit_level": _A_TEXT,
+    "surfaces": "a table of surface and allow, ask or refuse",
+    "impersonation": "one of refuse, prove, approve",
 }
 """What is said of a key whose value is of another type."""
 

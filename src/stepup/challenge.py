@@ -21,6 +21,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from .binding import Binding
+from .bundle import Listed
 from .context import Proof
 
 
@@ -105,6 +106,8 @@ class Challenge:
         serial: preparations made so far; it never goes back.
         risk_score, risk_level, risk_reasons, risk_methods: the session's risk when it was opened, and the only methods
             it left. For the audit; each answer is judged by the risk of its own request.
+        items: the calls it is for, where it is for a bundle.
+        uses: how often its grant could be spent, where that is counted.
     """
 
     id: str
@@ -137,6 +140,8 @@ class Challenge:
     risk_level: str = "low"
     risk_reasons: tuple[str, ...] = ()
     risk_methods: tuple[str, ...] | None = None
+    items: tuple[Listed, ...] = ()
+    uses: int | None = None
 
     @property
     def attempts_left(self) -> int:

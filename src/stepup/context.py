@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from .errors import InvalidInput
+from .surface import Surface
 
 FRESH_SESSION = "fresh_session"
 """The pseudo-method that any recent login satisfies; it can be named in a requirement, never answered."""
@@ -253,6 +254,8 @@ class Context:
     ``risk`` is what the application assessed itself; a gate with an assessor takes the worse of the two.
     Without ``session`` there is nothing a grant could be found by later, so a token must be presented.
     ``device_token`` is what a remembered device presents, as it came; what it is worth, the gate looks up.
+    ``surface`` is how the call came in, as a ``Surface`` or its name; a caller nobody says anything of is asked for
+    proof like a person at a browser.
     """
 
     actor: Actor
@@ -263,9 +266,14 @@ class Context:
     user_agent: str | None = None
     locale: str | None = None
     risk: RiskAssessment | None = None
+    surface: Surface = Surface.BROWSER
     device_token: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
+        try:
+            object.__setattr__(self, "surface", Surface(self.surface))
+        except ValueError:
+            raise InvalidInput("Context.surface", f"must be one of {', '.join(Surface)}") from None
         for name, kind in _CONTEXT_TYPES:
             value = getattr(self, name)
             if not isinstance(value, kind) and not (value is None and name != "actor"):

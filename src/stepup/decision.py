@@ -45,8 +45,8 @@ class Decision:
 
     ``methods`` are those this person can use now, strongest first; ``unavailable`` maps every other
     method that the policy would accept to why it cannot be used. ``satisfied_by`` is ``session``,
-    ``step_up`` (an earlier proof in this session), ``grant`` or ``token`` when allowed. It has no truth value, so
-    that none is ever used by accident: ask for ``allowed``.
+    ``step_up`` (an earlier proof in this session), ``surface`` (which the action allows without proof), ``grant`` or
+    ``token`` when allowed. It has no truth value, so that none is ever used by accident: ask for ``allowed``.
     """
 
     outcome: Outcome

@@ -28,9 +28,10 @@ What a person may legitimately meet while answering (wrong code, expired, locked
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from .decision import Decision
@@ -62,6 +63,16 @@ class Code(enum.StrEnum):
     STORE_UNAVAILABLE = "store_unavailable"
 
 
+IMPERSONATING: Final = "impersonating"
+SURFACE_REFUSED: Final = "surface_refused"
+WAYS_ON: Final[Mapping[str, str]] = {
+    IMPERSONATING: "This is not possible on behalf of somebody else. Do it as yourself, or let them do it.",
+    SURFACE_REFUSED: "Nobody can answer here. Let a person do it in the browser or at a terminal, "
+    "or ask for an approval where the action takes one.",
+}
+"""What helps where a call is refused for one of these reasons, for whoever made it."""
+
+
 class StepUpError(Exception):
     """Base of everything stepup raises on purpose.
 
@@ -85,7 +96,9 @@ class Refused(StepUpError):
     def __init__(self, decision: Decision, message: str = "") -> None:
         self.decision = decision
         self.code: str = decision.code
-        super().__init__(message or f"{decision.action}: {decision.code}")
+        ways = (WAYS_ON[reason.code] for reason in decision.reasons if reason.code in WAYS_ON and not decision.methods)
+        way = next(ways, "")
+        super().__init__(message or f"{decision.action}: {decision.code}{'.' if way else ''}", remedy=way)
 
     @property
     def action(self) -> str:

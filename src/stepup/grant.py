@@ -11,20 +11,23 @@ a ``Claim``. All functions are pure; times are truncated to whole seconds becaus
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
 
 from .binding import Binding
+from .bundle import Part, item_digest
 from .context import Proof
 from .errors import InvalidInput
-from .policy import Rules
+from .policy import Rules, least
 from .requirement import Method, leaves
 
 MAX_SKEW: Final = timedelta(seconds=30)
 SHELF_LIMIT: Final = 32
 REMEMBER_REQUESTS: Final = 64
+_OF_THE_CALL: Final = frozenset({"action", "resource", "params"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class Grant:
         proofs: what was proved for it.
         epochs, fence: versions that must still hold when it is used.
         group: the group of actions it covers, if the action is in one.
+        items: the calls it opens, each once, where it is for a bundle.
     """
 
     id: str
@@ -52,6 +56,12 @@ class Grant:
     epochs: tuple[int, int]
     fence: int
     group: str | None = None
+    items: tuple[Part, ...] = ()
+
+    @property
+    def claim(self) -> str:
+        """What is claimed when it is spent; of a bundle's grant taken ``for_item``, what that item's use claims."""
+        return f"grant:{self.id}:{self.items[0].call[:32]}" if self.items else f"grant:{self.id}"
 
     @property
     def auth_time(self) -> datetime:
@@ -118,8 +128,13 @@ def mint(
     epochs: tuple[int, int],
     fence: int,
     now: datetime,
+    uses: int | None = None,
+    items: tuple[Part, ...] = (),
 ) -> Grant:
-    """The grant that *proofs* earn under *rules*; it ends when the grant or any proof would."""
+    """The grant that *proofs* earn under *rules*; it ends when the grant or any proof would.
+
+    *uses* is how many were asked for: never more than the rules allow. Of a bundle's *items* each is one use.
+    """
     issued = now.replace(microsecond=0)
     ends = issued + timedelta(seconds=rules.policy.grant_ttl)
     for proof in proofs:
@@ -130,13 +145,14 @@ def mint(
         binding=binding,
         level=int(rules.level),
         rules=rules.hash,
-        uses=rules.policy.uses,
+        uses=len(items) or least(rules.policy.uses, uses),
         issued_at=issued,
         expires_at=ends.replace(microsecond=0),
         proofs=proofs,
         epochs=epochs,
         fence=fence,
         group=rules.action.group,
+        items=items,
     )
 
 
@@ -155,13 +171,29 @@ def refusals(grant: Grant, request: Binding, rules: Rules, now: datetime) -> tup
     rules have changed is for ``decide``.
     """
     found = list(grant.binding.mismatches(request, rules.action.bound))
-    if found and _in_group(grant, rules):
-        found = [name for name in found if name not in {"action", "resource", "params"}]
+    if grant.items:
+        found = [name for name in found if name not in _OF_THE_CALL]
+        if part_of(grant, request, rules) is None:
+            found.append("not_in_bundle")
+    elif found and _in_group(grant, rules):
+        found = [name for name in found if name not in _OF_THE_CALL]
     if now >= grant.expires_at:
         found.append("expired")
     if grant.issued_at > now + MAX_SKEW:
         found.append("issued_in_future")
     return tuple(found)
+
+
+def part_of(grant: Grant, request: Binding, rules: Rules) -> Part | None:
+    """The item of a bundle's grant that the call *request* is, if it is one."""
+    wanted = item_digest(request, rules.action.bound)
+    return next((one for one in grant.items if one.call == wanted), None)
+
+
+def for_item(grant: Grant, request: Binding, rules: Rules) -> Grant:
+    """*grant* as the call *request*, which it opens, uses it: of a bundle's, that one item, once."""
+    part = part_of(grant, request, rules)
+    return grant if part is None else replace(grant, items=(part,), uses=1, rules=part.rules)
 
 
 def _in_group(grant: Grant, rules: Rules) -> bool:
@@ -227,6 +259,8 @@ def to_claims(grant: Grant, issuer: str, audience: str) -> dict[str, object]:
             "prf": [_proof_claims(proof) for proof in grant.proofs],
         },
     }
+    if grant.items:
+        cast("dict[str, object]", claims["stepup"])["itm"] = _item_claims(grant.items)
     if bound.on_behalf_of:
         claims["act"] = {"sub": bound.actor}
     return claims
@@ -272,6 +306,22 @@ def _grant(claims: Mapping[str, object]) -> Grant:
         epochs=(own["epo"][0], own["epo"][1]),
         fence=own["fen"],
         group=own["grp"],
+        items=_items(own.get("itm", {})),
+    )
+
+
+def _item_claims(items: tuple[Part, ...]) -> dict[str, str]:
+    """The digests of a bundle's items, joined, by the hash of their rules: 32 items are some 1400 characters."""
+    joined: dict[str, bytes] = {}
+    for one in items:
+        joined[one.rules] = joined.get(one.rules, b"") + bytes.fromhex(one.call)
+    return {rules: base64.b64encode(digests).decode() for rules, digests in joined.items()}
+
+
+def _items(claims: Mapping[str, str]) -> tuple[Part, ...]:
+    found = {rules: base64.b64decode(joined) for rules, joined in claims.items()}
+    return tuple(
+        Part(joined[at : at + 32].hex(), rules) for rules, joined in found.items() for at in range(0, len(joined), 32)
     )
 
 

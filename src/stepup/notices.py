@@ -99,6 +99,7 @@ def rendered(notice: Notice, words: NoticeTexts) -> Message:
         (words.where, f"{device}, {notice.ip}" if notice.ip else device),
         (words.method, words.methods.get(notice.method, notice.method) if notice.method else None),
         (words.about, notice.about),
+        (words.behalf, notice.actor.on_behalf_of),
         (words.usable_from, _moment(notice.usable_from) if notice.usable_from else None),
     ]
     details = "\n".join(f"{label}: {_one_line(value)}" for label, value in lines if value)

@@ -22,21 +22,29 @@ import enum
 import functools
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Final, cast
+from dataclasses import dataclass, field, fields, replace
+from typing import Final, Protocol, cast
 
 from . import requirement as req
 from .canonical import canonical_json
 from .context import FRESH_SESSION, RECOVERY_CODE, Context, Resource, RiskLevel, require_text
 from .errors import ConfigurationError, UnknownAction
 from .requirement import ANY, STRONGEST, Requirement
+from .surface import Handling, Impersonation, Surface, handling, impersonating, surfaces_of
 
 MAX_GRANT_TTL: Final = 12 * 3600
 """No grant outlives half a day (below the re-authentication ceilings of NIST SP 800-63B-4 section 2)."""
 
 MAX_SESSION_WINDOW: Final = 24 * 3600
+MAX_USES: Final = 1000
 BINDS: Final = frozenset({"session", "device", "organization", "resource", "params"})
 """What a proof is bound to besides actor and action. ``Action(binds=BINDS - {"device"})`` leaves one out."""
+
+APPROVAL: Final = "approval"
+"""The method by which somebody else approves."""
+
+BUNDLE: Final = "stepup.bundle"
+"""The action that a challenge for several calls, its grant and its events are under. Nobody can register it."""
 
 Params = Mapping[str, object]
 Methods = Requirement | str | Sequence[Requirement | str]
@@ -115,7 +123,7 @@ _RANGES: Final[Mapping[str, tuple[int, int]]] = {
     "session_window_trusted": (0, MAX_SESSION_WINDOW),
     "max_age": (1, MAX_GRANT_TTL),
     "grant_ttl": (1, MAX_GRANT_TTL),
-    "uses": (1, 1000),
+    "uses": (1, MAX_USES),
     "challenge_ttl": (30, 24 * 3600),
     "attempts": (1, 10),
     "min_strength": (0, 1000),
@@ -163,7 +171,9 @@ class Action:
     policy (a ``Policy``, or the name of one in ``policies=``). ``escalate(context, resource, params)`` may
     return a higher risk. ``describe(resource, params)`` turns params into the label and value pairs that
     the person is shown. ``group`` lets one proof cover the actions of a group, levels 1 to 3.
-    ``confirmation`` and ``audit_level`` are texts for the account page.
+    ``confirmation`` and ``audit_level`` are texts for the account page. ``surfaces`` says of each
+    ``Surface`` whether it is allowed, asked or refused; ``impersonation`` what has to be proved while acting on behalf
+    of somebody (``stepup.surface`` has the defaults).
     """
 
     id: str
@@ -178,6 +188,8 @@ class Action:
     describe: Describe | None = None
     confirmation: str = ""
     audit_level: str = ""
+    surfaces: Mapping[Surface | str, Handling | str] = field(default_factory=dict[Surface | str, Handling | str])
+    impersonation: Impersonation | str | None = None
 
     def __post_init__(self) -> None:
         require_text("Action.id", self.id, limit=128)
@@ -196,6 +208,24 @@ class Action:
                 f"Action {self.id!r} is critical and in group {self.group!r}.",
                 remedy="One proof never covers several critical actions; remove the group or lower the risk.",
             )
+
+        where = f"Action {self.id!r}"
+        object.__setattr__(self, "surfaces", surfaces_of(self.surfaces, where, critical=self.level is Risk.CRITICAL))
+        try:
+            said = None if self.impersonation is None else Impersonation(self.impersonation)
+        except ValueError as error:
+            raise ConfigurationError(
+                f"{where}: impersonation: {error}.", remedy=f"Allowed: {', '.join(Impersonation)}."
+            ) from None
+        object.__setattr__(self, "impersonation", said)
+
+    def handling(self, surface: Surface, level: int) -> Handling:
+        """What is done with a call of it at *level* that comes in on *surface*."""
+        return handling(cast("Mapping[Surface, Handling]", self.surfaces), surface, self.level, level)
+
+    def impersonating(self, level: int) -> Impersonation:
+        """What has to be proved for it at *level* while acting on behalf of somebody."""
+        return impersonating(cast("Impersonation | None", self.impersonation), level)
 
     @property
     def level(self) -> Risk:
@@ -234,6 +264,14 @@ class Rules:
         return self.level < Risk.CRITICAL
 
 
+class RulesOf(Protocol):
+    """The rules of an action at a level; *approved* for calls that somebody has to approve besides."""
+
+    def __call__(self, action_id: str, level: Risk, approved: bool = False, /) -> Rules:
+        """The rules."""
+        ...
+
+
 class Registry:
     """All actions and policies of a gate, resolved and checked once. Immutable."""
 
@@ -266,14 +304,18 @@ class Registry:
         for action in actions:
             if not isinstance(action, Action):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
                 raise ConfigurationError(f"actions holds a {type(action).__name__}.", remedy="Use Action(...).")
+            if action.id == BUNDLE:
+                raise ConfigurationError(f"Action {BUNDLE!r} is what bundles are under.", remedy="Use another id.")
             if action.id in self._actions:
                 raise ConfigurationError(f"Action {action.id!r} is registered twice.", remedy="Remove one of them.")
             self._actions[action.id] = action
-        self.rules: Callable[[str, Risk], Rules] = functools.cache(self._rules)
+        self.rules: RulesOf = functools.cache(self._rules)
         for action in self._actions.values():
             for level in Risk:
                 if level == action.level or (level > action.level and action.escalate is not None):
                     self._check(self.rules(action.id, level), assessed=assessed)
+                    if action.impersonating(level) is Impersonation.APPROVE:
+                        self._check(self.rules(action.id, level, True), assessed=assessed)
 
     @property
     def named_policies(self) -> Mapping[str, Policy]:
@@ -311,7 +353,7 @@ class Registry:
                 f"policies has the key {key!r}.", remedy="Use Risk.LOW to Risk.CRITICAL."
             ) from None
 
-    def _rules(self, action_id: str, level: Risk) -> Rules:
+    def _rules(self, action_id: str, level: Risk, approved: bool = False, /) -> Rules:
         action = self._actions[action_id]
         policy = self._own_policy(action)
         for raised in Risk:
@@ -320,6 +362,8 @@ class Registry:
         if action.requirement is not None:
             own = action.requirement if level == action.level else _without_session(action.requirement)
             policy = replace(policy, methods=own or policy.requirement)
+        if approved:
+            policy = replace(policy, methods=_approved(policy.requirement))
         snapshot = {**_snapshot(action, level, policy), "verifiers": self._methods}
         digest = hashlib.sha256(b"stepup.rules.v1\0" + canonical_json(snapshot, name="rules")).hexdigest()[:32]
         return Rules(action, level, policy, digest, snapshot)
@@ -375,9 +419,9 @@ def stricter(one: Policy, two: Policy) -> Policy:
         methods=one.requirement if one.requirement == two.requirement else _both(one.requirement, two.requirement),
         session_window=min(one.session_window, two.session_window),
         session_window_trusted=min(one.session_window_trusted, two.session_window_trusted),
-        max_age=_least(one.max_age, two.max_age),
+        max_age=least(one.max_age, two.max_age),
         grant_ttl=min(one.grant_ttl, two.grant_ttl),
-        uses=_least(one.uses, two.uses),
+        uses=least(one.uses, two.uses),
         token_required=one.token_required or two.token_required,
         challenge_ttl=min(one.challenge_ttl, two.challenge_ttl),
         attempts=min(one.attempts, two.attempts),
@@ -385,6 +429,27 @@ def stricter(one: Policy, two: Policy) -> Policy:
         min_strength=max(one.min_strength, two.min_strength),
         remember=one.remember and two.remember,
     )
+
+
+def combined(every: Sequence[Rules]) -> Rules:
+    """The rules of a bundle: everything that any of its calls asks for; each call is opened once."""
+    policy = functools.reduce(stricter, [one.policy for one in every])
+    level = max(one.level for one in every)
+    action = Action(BUNDLE, titled(one.action.label for one in every), risk=level)
+    hashes = sorted({one.hash for one in every})
+    snapshot = {**_snapshot(action, level, policy), "items": len(every), "rules": hashes}
+    digest = hashlib.sha256(b"stepup.rules.bundle.v1\0" + canonical_json(snapshot, name="rules")).hexdigest()[:32]
+    return Rules(action, level, policy, digest, snapshot)
+
+
+def titled(labels: Iterable[str]) -> str:
+    """What a bundle is called: the labels of its actions, each with how often it stands there; the first three."""
+    counted: dict[str, int] = {}
+    for label in labels:
+        counted[label] = counted.get(label, 0) + 1
+    named = [f"{label[:60]} ({number})" if number > 1 else label[:60] for label, number in counted.items()]
+    more = [f"+{len(named) - 3}"] if len(named) > 3 else []
+    return ", ".join([*named[:3], *more])
 
 
 def _both(one: Requirement, two: Requirement) -> Requirement:
@@ -395,6 +460,11 @@ def _both(one: Requirement, two: Requirement) -> Requirement:
     if ANY in (first, second):
         return second if first is ANY else first
     return req.all_of(first, second)
+
+
+def _approved(requirement: Requirement) -> Requirement:
+    """*requirement*, and somebody's approval besides."""
+    return req.all_of(_without_session(requirement) or requirement, APPROVAL)
 
 
 def _without_session(requirement: Requirement) -> Requirement | None:
@@ -412,7 +482,8 @@ def _without_session(requirement: Requirement) -> Requirement | None:
     return requirement
 
 
-def _least(one: int | None, two: int | None) -> int | None:
+def least(one: int | None, two: int | None) -> int | None:
+    """The lower of two limits, of which None is none at all."""
     limits = [limit for limit in (one, two) if limit is not None]
     return min(limits) if limits else None
 
@@ -422,4 +493,8 @@ def _snapshot(action: Action, level: Risk, policy: Policy) -> Mapping[str, objec
     values: dict[str, object] = {field.name: getattr(policy, field.name) for field in fields(policy)}
     values["methods"] = req.as_data(policy.requirement)
     values["block_session_risk"] = sorted(level.value for level in policy.blocked)
-    return {"action": action.id, "level": int(level), "binds": sorted(action.bound), "group": action.group, **values}
+    said = {
+        surface.value: one.value for surface, one in sorted(cast("Mapping[Surface, Handling]", action.surfaces).items())
+    }
+    named = {"action": action.id, "level": int(level), "binds": sorted(action.bound), "group": action.group}
+    return {**named, "surfaces": said, "impersonation": action.impersonating(level).value, **values}

@@ -195,6 +195,8 @@ def _action(
             describe=cast("Describe | None", hooks.get("describe")),
             confirmation=keys.get("confirmation", ""),
             audit_level=keys.get("audit_level", ""),
+            surfaces=keys.get("surfaces", {}),
+            impersonation=keys.get("impersonation"),
         )
     except StepUpError as error:
         problems.append(f"{quoted(where)}: {error}")

@@ -11,7 +11,7 @@ import asyncio
 import secrets
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -23,7 +23,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from stepup import Action, Actor, Context, Policy, Resource, Session, StepUp, StepUpRequired, all_of, any_of
+from stepup import Action, Actor, Context, Item, Policy, Resource, Session, StepUp, StepUpRequired, all_of, any_of
 from stepup.challenge import Challenge
 from stepup.event import Event
 from stepup.factor import Factor
@@ -97,6 +97,23 @@ class StandIn:
 
     def check(self, state: State | None, response: object, context: Ceremony, /) -> Checked:
         return REJECTED
+
+
+def batch_of(step_up: StepUpStarlette) -> Callable[[Request], Awaitable[Response]]:
+    """A route for several calls at once: a bundle, or a counted one."""
+
+    async def batch(request: Request) -> Response:
+        if "uses" in request.query_params:
+            left = (await step_up.require(request, "member.role", uses=int(request.query_params["uses"]))).remaining
+            return JSONResponse({"left": left})
+        items = [
+            Item("org.delete", Resource("organization", "org_7", label="Northstar"), {"keep": "<b>nothing</b>"}),
+            Item("member.role", Resource("member", "m_1")),
+        ]
+        passed = await (await step_up.gate(request)).require_bundle(items)
+        return JSONResponse({"did": [one.action for one in passed]})
+
+    return batch
 
 
 @dataclass
@@ -219,6 +236,7 @@ class World:
                 Route("/", page),
                 Route("/do/{deed}", deed, methods=["POST", "PUT"]),
                 Route("/forms/{deed}", deed, methods=["POST"]),
+                Route("/batch", batch_of(step_up), methods=["POST"]),
                 Route("/away", away, methods=["POST"]),
                 Route("/once", once_then_away, methods=["POST"]),
                 Route("/foreign", self._foreign, methods=["GET", "POST", "OPTIONS"]),

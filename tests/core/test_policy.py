@@ -562,6 +562,7 @@ def test_the_snapshot_is_what_the_hash_is_over() -> None:
 
     assert made.snapshot == {
         "action": "a", "level": 4, "binds": ["device", "organization", "params", "resource", "session"], "group": None,
+        "surfaces": {}, "impersonation": "refuse",
         "methods": {"enrolled": "strongest"}, "session_window": 0, "session_window_trusted": 0, "max_age": None,
         "grant_ttl": 120, "uses": 1, "token_required": True, "challenge_ttl": 300, "attempts": 5,
         "block_session_risk": [], "min_strength": 0, "remember": True,

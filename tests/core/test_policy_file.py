@@ -21,11 +21,13 @@ from stepup.context import RiskLevel
 from stepup.errors import ConfigurationError
 from stepup.policy import BINDS, DEFAULT_POLICIES, Action, Policy, Registry, Risk
 from stepup.requirement import ANY, STRONGEST, all_of, any_of, method
+from stepup.surface import Handling, Impersonation, Surface
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "policies.toml"
 POLICY_KEYS = "attempts, base, block_session_risk, challenge_ttl, grant_ttl, max_age, methods, min_strength, remember, "
 POLICY_KEYS += "session_window, session_window_trusted, token_required, uses"
-ACTION_KEYS = "audit_level, binds, confirmation, description, group, label, methods, policy, risk, unbinds"
+ACTION_KEYS = "audit_level, binds, confirmation, description, group, impersonation, label, methods, policy, risk, "
+ACTION_KEYS += "surfaces, unbinds"
 REQUIREMENT = (
     'a method name, "any", "strongest", a list (any of them), { any_of = [...] }, { all_of = [...] } '
     "or { method = ..., max_age = ... }"
@@ -487,3 +489,19 @@ def test_any_text_is_a_file_or_a_configuration_error(text: str, form: policy_fil
     """The same for text in either form."""
     with contextlib.suppress(ConfigurationError):
         assert isinstance(policy_file.loads(text, format=form), policy_file.PolicyFile)
+
+
+def test_surfaces_and_impersonation_stand_in_a_file() -> None:
+    """As in ``Action``; what cannot be meant is named with its place."""
+    text = """
+    [actions.pay]
+    label = "Pay"
+    surfaces = { job = "ask", api_key = "refuse" }
+    impersonation = "prove"
+    """
+    (action,) = policy_file.loads(text, format="toml").actions
+    assert action.handling(Surface.JOB, 4) is Handling.ASK
+    assert action.impersonating(4) is Impersonation.PROVE
+    for wrong in ('surfaces = { fax = "ask" }', 'surfaces = "job"', 'impersonation = "perhaps"', "impersonation = 1"):
+        with pytest.raises(ConfigurationError, match="actions"):
+            policy_file.loads(f'[actions.pay]\nlabel = "Pay"\n{wrong}', format="toml")

@@ -319,7 +319,7 @@ def test_a_registration_that_is_none_is_refused() -> None:
 
 
 @both_faces
-@pytest.mark.requirement("A-W11")
+@pytest.mark.requirement("A-W11", "G-09")
 def test_a_passkey_opens_what_it_was_asked_for(face: str) -> None:
     """With its values in the grant; a wrong signature and another passkey get one and the same answer."""
     here, device, made = ready(face)
@@ -346,7 +346,7 @@ def test_a_passkey_opens_what_it_was_asked_for(face: str) -> None:
 
 
 @both_faces
-@pytest.mark.requirement("A-W4")
+@pytest.mark.requirement("A-W4", "G-09")
 def test_an_assertion_is_good_once(face: str) -> None:
     """The same answer to the same challenge, to another one, and at another preparation of it."""
     here, device, _ = ready(face)

@@ -42,6 +42,7 @@ from stepup.context import NO_RISK, RECOVERY_CODE
 from stepup.policy import Params
 from stepup.requirement import ANY, STRONGEST, Holding, Requirement, Usable, met, open_methods
 from stepup.stores.memory import MemoryStore
+from stepup.surface import Handling, Impersonation, Surface
 from stepup.testing import FrozenClock, ScriptedVerifier
 from stepup.testing.clock import START
 
@@ -331,6 +332,110 @@ def test_losing_the_trust_of_a_device_does_not_undo_a_lock() -> None:
     dropped = gate.check("act", replace(base, trusted=False).context, resource=RESOURCE)
     assert trusted.outcome is Outcome.DENIED
     assert dropped.outcome is Outcome.DENIED
+
+
+# -- surfaces and impersonation
+
+said_of = st.dictionaries(st.sampled_from(Surface), st.sampled_from(Handling), max_size=5)
+HARDER = {
+    Handling.ALLOW: list(Handling),
+    Handling.ASK: [Handling.ASK, Handling.REFUSE],
+    Handling.REFUSE: [Handling.REFUSE],
+}
+STRICTER: dict[Impersonation | None, list[Impersonation | None]] = {
+    None: [None, Impersonation.REFUSE],
+    Impersonation.PROVE: [Impersonation.PROVE, Impersonation.REFUSE],
+    Impersonation.REFUSE: [Impersonation.REFUSE],
+}
+
+
+def on(base: Situation, surface: Surface, behalf: bool) -> Context:
+    """The situation as a call that comes in so, for the person themselves or on behalf of another."""
+    actor = replace(ACTOR, on_behalf_of="usr_4096") if behalf else ACTOR
+    return replace(base.context, actor=actor, surface=surface)
+
+
+def no_better(one: StepUp, first: Context, two: StepUp, second: Context, token: str | None) -> None:
+    """The second is decided no better than the first, with a token or without, and offers no other method."""
+    assert opened(two, second) <= opened(one, first)
+    for shown in {None, token}:
+        before, after = (
+            gate.check("act", context, resource=RESOURCE, token=shown)
+            for gate, context in ((one, first), (two, second))
+        )
+        assert RANK[after.outcome] <= RANK[before.outcome], f"{before.explain()} became {after.explain()}"
+
+
+@pytest.mark.requirement("P-06")
+@given(
+    situations,
+    st.sampled_from(Risk),
+    st.none() | policies(),
+    subsets,
+    st.permutations(METHODS),
+    st.sampled_from(Surface),
+    st.booleans(),
+)
+@examples(150)
+def test_neither_surface_nor_impersonation_weakens_a_decision(
+    base: Situation,
+    risk: Risk,
+    policy: Policy | None,
+    enrolled: frozenset[str],
+    order: list[str],
+    surface: Surface,
+    behalf: bool,
+) -> None:
+    """Without a word of the action, a browser and oneself have the best decision there is."""
+    try:
+        gate = make_gate(Action("act", "Act", risk=risk, policy=policy, escalate=escalate), enrolled)
+    except ConfigurationError:
+        assume(False)
+        return
+    token = stepped_up(gate, base.context, order)
+    no_better(gate, base.context, gate, on(base, surface, behalf), token)
+
+
+@pytest.mark.requirement("P-06")
+@given(
+    pairs(),
+    st.sampled_from([Risk.LOW, Risk.MEDIUM, Risk.HIGH]),
+    said_of,
+    st.sampled_from([None, Impersonation.PROVE, Impersonation.REFUSE]),
+    subsets,
+    st.sampled_from(Surface),
+    st.booleans(),
+    st.data(),
+)
+@examples(250)
+def test_what_an_action_says_of_them_is_monotone_too(
+    pair: tuple[Situation, Situation],
+    risk: Risk,
+    surfaces: dict[Surface | str, Handling | str],
+    impersonation: Impersonation | None,
+    enrolled: frozenset[str],
+    surface: Surface,
+    behalf: bool,
+    data: st.DataObject,
+) -> None:
+    """More risk, acting for another and harder words never give a better decision, whatever the action allows."""
+
+    def gate_of(said: dict[Surface | str, Handling | str], of_others: Impersonation | None) -> StepUp:
+        action = Action("act", "Act", risk=risk, escalate=escalate, surfaces=said, impersonation=of_others)
+        return make_gate(action, enrolled)
+
+    base, worse = pair
+    gate = gate_of(surfaces, impersonation)
+    first = on(base, surface, behalf)
+    no_better(gate, first, gate, on(worse, surface, behalf), None)
+    no_better(gate, first, gate, on(base, surface, True), None)
+    harder: dict[Surface | str, Handling | str] = {
+        name: data.draw(st.sampled_from(HARDER[Handling(one)])) for name, one in surfaces.items()
+    }
+    no_better(gate, first, gate_of(harder, data.draw(st.sampled_from(STRICTER[impersonation]))), first, None)
+    if base.level == 4 and surface in surfaces and behalf:
+        found = gate.check("act", first, resource=RESOURCE)
+        assert found.outcome is not Outcome.ALLOWED, "nothing passes at level 4 on behalf of somebody without proof"
 
 
 # -- requirements and proofs

@@ -5,7 +5,7 @@
     python tests/proofs/races.py                         # every store that answers, about a minute each
     python tests/proofs/races.py --store sqlite --full   # 100,000 grants; takes a while
 
-Four races, each through the public gate. 64 workers (4 processes of 16 threads; the memory store has 64 threads) try
+Six races, each through the public gate. 64 workers (4 processes of 16 threads; the memory store has 64 threads) try
 at the same moment, released by a barrier for every single item, in groups of 4 with one in every process; a burst of
 guesses is all 64 at once. Those who answer with one code meet again between the look at it and the writing.
 
@@ -52,6 +52,8 @@ class Sizes(NamedTuple):
     """How many items of each race, and how many of them at a time."""
 
     grants: int = 2_000
+    items: int = 500
+    counted: int = 100
     guesses: int = 50
     totp: int = 100
     recovery: int = 100
@@ -60,6 +62,8 @@ class Sizes(NamedTuple):
     def of(self, race: Race) -> int:
         counts = {
             Race.GRANT: self.grants,
+            Race.ITEM: self.items,
+            Race.COUNTED: self.counted,
             Race.GUESS: self.guesses,
             Race.TOTP: self.totp,
             Race.RECOVERY: self.recovery,
@@ -67,7 +71,7 @@ class Sizes(NamedTuple):
         return counts[race]
 
 
-FULL: Final = Sizes(100_000, 10_000, 10_000, 10_000)
+FULL: Final = Sizes(100_000, 100_000, 10_000, 10_000, 10_000, 10_000)
 
 
 @dataclass
@@ -127,7 +131,7 @@ def count(row: Row, items: Sequence[Item], reports: Sequence[Report]) -> None:
             row.above += asked > ATTEMPTS or won > 0
             row.nobody += asked == 0
             continue
-        row.above += won > 1
+        row.above += won > item.uses
         row.nobody += won == 0 and busy > 0
         row.refused_to_all += won == 0 and busy == 0
 

@@ -22,7 +22,9 @@ import sqlalchemy as sa
 from races_verifiers import CODES, TOTP_SECRET, Barrier, Meeting, MeetingRecoveryCode, MeetingTOTP, Silent, Tally
 
 from stepup import Action, Actor, Context, Limits, Resource, Session, StepUp, StepUpRequired, StoreUnavailable, Verified
+from stepup import Item as Call
 from stepup.binding import partition
+from stepup.bundle import MAX_ITEMS
 from stepup.changes import APPLIED, RETENTION, Changes, Record, grant_key
 from stepup.decide.enrol import ADD
 from stepup.grant import Grant, Spend, to_claims
@@ -80,6 +82,8 @@ class Race(enum.Enum):
     """What is raced for; the value is what must never happen."""
 
     GRANT = "single-use grants spent twice"
+    ITEM = "items of a bundle opened twice"
+    COUNTED = "counted grants spent more often than they count"
     GUESS = "challenges whose verifier ran more than 5 times"
     TOTP = "authenticator codes accepted twice"
     RECOVERY = "recovery codes accepted twice"
@@ -90,8 +94,14 @@ class Item(NamedTuple):
 
     person: str
     token: str = ""
+    resource: str = _ORG.id
+    uses: int = 1
     challenges: tuple[str, ...] = ()
     answer: str = ""
+
+
+_SPENT: Final = frozenset({Race.GRANT, Race.ITEM, Race.COUNTED})
+"""Races for what a token opens."""
 
 
 class Outcome(enum.IntEnum):
@@ -111,6 +121,7 @@ class Arena:
         self.tally = Tally()
         touch = ScriptedVerifier("passkey", strength=40, answer="touch")
         self.spend = self._gate("spend", [touch], Action("x", "X", risk=4))
+        self.count = self._gate("count", [touch], Action("x", "X"))
         self.guess = self._gate("guess", [self.tally], Action("x", "X"))
         self.meeting = Meeting()
         codes = [MeetingTOTP(self.meeting), MeetingRecoveryCode(self.meeting)]
@@ -141,8 +152,9 @@ class Arena:
     def attempt(self, race: Race, item: Item, racer: int) -> object:
         """What came of one try: what the gate answers, or raises."""
         who = _context(item.person)
-        if race is Race.GRANT:
-            return self.spend.require("x", who, resource=_ORG, token=item.token)
+        if race in _SPENT:
+            gate, resource = self.count if race is Race.COUNTED else self.spend, Resource("organization", item.resource)
+            return gate.require("x", who, resource=resource, token=item.token)
         challenge = item.challenges[racer % len(item.challenges)]
         if race is Race.GUESS:
             return self.guess.verify(challenge, "pin", f"wrong {racer}", who)
@@ -166,14 +178,17 @@ class Arena:
             return Outcome.REFUSED, ""
         except Exception as error:
             return Outcome.OTHER, f"{type(error).__name__}: {error}"
-        won = race is Race.GRANT or isinstance(found, Verified)
+        won = race in _SPENT or isinstance(found, Verified)
         return (Outcome.WON if won else Outcome.REFUSED), ""
 
     # -- what is raced for --------------------------------------------------------
 
     def prepare(self, race: Race, count: int, rng: random.Random) -> list[Item]:
         """*count* items, in no particular order."""
-        made = {Race.GRANT: self._grants, Race.GUESS: self._guesses, Race.TOTP: self._totp, Race.RECOVERY: self._paper}
+        made = {
+            Race.GRANT: self._grants, Race.ITEM: self._bundled, Race.COUNTED: self._counted, Race.GUESS: self._guesses,
+            Race.TOTP: self._totp, Race.RECOVERY: self._paper,
+        }  # fmt: skip
         items = made[race](count)
         rng.shuffle(items)
         return items
@@ -192,6 +207,27 @@ class Arena:
             core = self.spend.core
             signed = [core.grants.sign(to_claims(one, core.namespace, core.audience)) for one in others]
             items += [Item(person, token) for token in (proved.token, *signed)]
+        return items
+
+    def _bundled(self, count: int) -> list[Item]:
+        """The items of bundles, as many to a bundle as there may be; each is raced for by itself."""
+        items: list[Item] = []
+        for person, some in _people("bundle", count, MAX_ITEMS):
+            who, names = _context(person), [f"org_{number}" for number in range(some)]
+            started = self.spend.start_bundle([Call("x", Resource("organization", name)) for name in names], who)
+            proved = self.spend.verify(started.id, "passkey", "touch", who)
+            assert isinstance(proved, Verified), proved
+            items += [Item(person, proved.token, resource=name) for name in names]
+        return items
+
+    def _counted(self, count: int) -> list[Item]:
+        """Grants of two uses, which more than two want."""
+        items: list[Item] = []
+        for person, _ in _people("count", count, 1):
+            who = _context(person)
+            proved = self.count.verify(self.count.start("x", who, resource=_ORG, uses=2).id, "passkey", "touch", who)
+            assert isinstance(proved, Verified), proved
+            items.append(Item(person, proved.token, uses=2))
         return items
 
     def _keep(self, who: Context, grants: Sequence[Grant]) -> None:

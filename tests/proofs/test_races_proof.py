@@ -14,7 +14,7 @@ from races_crew import Ranks
 
 from stepup.stores.sql import SQLStore
 
-SMALL = Sizes(grants=12, guesses=2, totp=4, recovery=6, at_a_time=8)
+SMALL = Sizes(grants=12, items=8, counted=4, guesses=2, totp=4, recovery=6, at_a_time=8)
 FEW = Ranks(processes=2, threads=8, groups=2)
 THREADS = Ranks(processes=1, threads=64, groups=16)
 
@@ -35,6 +35,8 @@ def shape(rows: Sequence[Row]) -> list[tuple[Race, int, int, int]]:
 
 RIGHT = [
     (Race.GRANT, 12, 0, 0),
+    (Race.ITEM, 8, 0, 0),
+    (Race.COUNTED, 4, 0, 0),
     (Race.GUESS, 2, 0, 0),
     (Race.TOTP, 4, 0, 0),
     (Race.RECOVERY, 6, 0, 0),
@@ -63,9 +65,10 @@ def test_nothing_is_had_twice_in_memory() -> None:
 
 def test_a_store_that_always_says_yes_is_found_out(tmp_path: Path) -> None:
     """A store that reports a lost batch as written fails every race."""
-    rows = on_sqlite(tmp_path, Sizes(grants=4, guesses=1, totp=20, recovery=20), Gullible)
+    rows = on_sqlite(tmp_path, Sizes(grants=4, items=4, counted=4, guesses=1, totp=20, recovery=20), Gullible)
 
-    assert (rows[Race.GRANT].above, rows[Race.GUESS].above) == (4, 1)
+    assert (rows[Race.GRANT].above, rows[Race.ITEM].above, rows[Race.GUESS].above) == (4, 4, 1)
+    assert rows[Race.COUNTED].above > 0
     assert rows[Race.TOTP].above > 0
     assert rows[Race.RECOVERY].above > 0
     assert all(row.failed for row in rows.values())
@@ -73,7 +76,7 @@ def test_a_store_that_always_says_yes_is_found_out(tmp_path: Path) -> None:
 
 def test_a_store_that_looks_before_it_writes_is_found_out(tmp_path: Path) -> None:
     """A store that is wrong only between its look and its write is caught there: the workers do meet."""
-    rows = on_sqlite(tmp_path, Sizes(grants=60, guesses=0, totp=0, recovery=0), LooksFirst)
+    rows = on_sqlite(tmp_path, Sizes(grants=60, items=0, counted=0, guesses=0, totp=0, recovery=0), LooksFirst)
 
     assert rows[Race.GRANT].above > 0
 
@@ -99,7 +102,7 @@ def test_the_command_fails_if_anything_is_above_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Exit 0 for a right store; exit 1 where a race counted something."""
-    sizes = ["--grants", "4", "--guesses", "1", "--totp", "1", "--recovery", "1"]
+    sizes = [word for name in races.Sizes._fields[:-1] for word in (f"--{name}", "4" if name == "grants" else "1")]
     assert races.main(["--store", "memory", *sizes]) == 0
 
     monkeypatch.setattr(races, "ATTEMPTS", 4)

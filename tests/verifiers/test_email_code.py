@@ -149,7 +149,7 @@ def test_a_new_code_replaces_the_old(face: str) -> None:
     assert bench.check(first.state, old).claims != bench.check(second.state, new).claims
 
 
-@pytest.mark.requirement("E-03", "C-06")
+@pytest.mark.requirement("E-03", "C-06", "L-06")
 @pytest.mark.parametrize(
     ("ttl", "seconds", "passes"),
     [(120, 0, True), (120, 119, True), (120, 119.999999, True), (120, 120, False), (120, 121, False),

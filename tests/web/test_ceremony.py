@@ -8,12 +8,14 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit
 
 import pytest
-from ceremony_world import FORM_PAGE, GRANT, RIGHT, Browser, Page, World, both_faces, started
+from ceremony_world import FORM_PAGE, GRANT, ORG, RIGHT, Browser, Page, World, both_faces, started
 from web_world import MARCUS, OLIVIA, ORIGIN
 
-from stepup import Action, Context, Limits, Policy, Resource, Session
+from stepup import Action, Actor, Context, Item, Limits, Policy, Resource, Session
+from stepup._engine import bundle
+from stepup.errors import StepUpError
 from stepup.stores.memory import MemoryStore
-from stepup.web import WebRequest
+from stepup.web import WebRequest, WebResponse
 from stepup.web.refusals import came_from
 
 ELSEWHERE = (
@@ -694,3 +696,49 @@ def test_no_box_where_nobody_may_be_remembered() -> None:
     browser.submit({**form, "boxes": ["remember"]}, RIGHT, tick="remember")
     assert TRUST not in browser.cookies
     assert browser.blocked("choice").form(method="email_code")["boxes"] == []
+
+
+# -- several calls, and for somebody else ------------------------------------------------------
+
+
+@both_faces
+def test_a_bundle_is_listed_and_opened_without_javascript(face: str) -> None:
+    """Every item stands on the page; the cookie opens all of them, once."""
+    world = World(face)
+    items = [Item("org.delete", ORG, {"keep": "<b>"}), Item("member.role")]
+    browser = Browser(world)
+
+    def press() -> WebResponse:
+        visit = browser._visit(browser._request("POST", "/many", b"", FORM_PAGE, {}))
+        try:
+            world.run(bundle.require_bundle(world.core, items, visit.known, visit.token("stepup.bundle"), None))
+        except StepUpError as error:
+            return browser._took(world.site.refusal(visit, error))
+        return browser._took(world.site.with_cookies(visit, WebResponse(200, (), b"done")))
+
+    page = Page(press())
+    for shown in ("Delete organization, Change role", "organization org_7 (Northstar); keep: <b>"):
+        assert shown in page.text
+    wrong = browser.submit(page.form(method="password"), "no")
+    assert "organization org_7 (Northstar); keep: <b>" in wrong.text
+    browser.submit(wrong.form(method="password"), RIGHT)
+    assert GRANT in browser.cookies
+    assert press().status == 200
+    assert GRANT not in browser.cookies
+    assert press().status == 403
+
+
+@both_faces
+def test_the_page_says_how_often_and_for_whom(face: str) -> None:
+    """Before there is a challenge, and after."""
+    many = Action("invite", "Invite", policy=Policy(methods="password", uses=25))
+    world = World(face, actions=(many,))
+    browser = Browser(world, Actor(OLIVIA.id, email=OLIVIA.email, on_behalf_of="usr_7"))
+
+    page = browser.blocked("invite")
+    for one in (page, browser.submit(page.form(method="password"), "no")):
+        assert "up to 25 times" in one.text
+        assert "On behalf of" in one.text
+        assert "usr_7" in one.text
+    refused = browser.blocked("org.delete")
+    assert "on behalf of somebody else" in refused.text

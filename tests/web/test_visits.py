@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import uuid
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from web_world import ACTIONS, MARCUS, OLIVIA, ORIGIN, SECRET, Site
 
 from stepup import Actor, AsyncStepUp, Context, Session, StepUp
-from stepup.errors import ConfigurationError, Denied, InvalidInput
+from stepup.errors import ConfigurationError, Denied, InvalidInput, Refused
 from stepup.keys import KeyRing
 from stepup.stores.memory import MemoryStore
+from stepup.surface import Surface
 from stepup.testing import FrozenClock, ScriptedVerifier
 from stepup.testing.clock import START
 from stepup.token import TokenWriter
@@ -486,3 +488,57 @@ def test_a_site_is_built_on_either_face() -> None:
 
     gate = AsyncStepUp(actions=(), verifiers=[ScriptedVerifier("password")], store=AsyncMemoryStore(), secret=SECRET)
     assert WebSite(gate).gate is gate
+
+
+# -- surfaces -----------------------------------------------------------------------------
+
+
+def test_a_visit_says_how_it_came_in() -> None:
+    """A session by cookie is a browser's, a bearer token is its client's; the application knows of others."""
+
+    def surface_of(request: WebRequest) -> str | None:
+        return request.headers.get("x-surface")
+
+    plain, told = a_site(), a_site(surface_of=surface_of)
+    for site in (plain, told):
+        browser, bearer = site.visit(a_request(), OLIVIA), site.visit(a_request(authorization="Bearer x"), OLIVIA)
+        assert browser.context is not None
+        assert bearer.context is not None
+        assert (browser.context.surface, bearer.context.surface) == (Surface.BROWSER, Surface.BEARER)
+    key = told.visit(a_request(x_surface="api_key", cookie=header(cookies_of(told.visit(a_request(), OLIVIA)))), OLIVIA)
+    assert key.context is not None
+    assert (key.context.surface, key.context.session, key.context.device) == (Surface.API_KEY, None, None)
+    assert key.set_cookies() == ()
+    assert key.request.rotate is None
+    tokened = told.visit(a_request(x_surface="job", authorization="Bearer x"), OLIVIA)
+    assert tokened.context is not None
+    assert tokened.context.session is not None
+    assert tokened.context.surface is Surface.JOB
+    # nobody can sign in on one, and a surface that there is not lets nobody in
+    with pytest.raises(InvalidInput):
+        key.signed_in(OLIVIA, ["password"])
+    with pytest.raises(InvalidInput, match="surface_of"):
+        told.visit(a_request(x_surface="fax"), OLIVIA)
+    # the client's word alone says nothing
+    unheard = plain.visit(a_request(x_surface="api_key"), OLIVIA).context
+    assert unheard is not None
+    assert unheard.surface is Surface.BROWSER
+
+
+def test_a_program_is_refused_with_what_it_can_do_instead() -> None:
+    """The documented problem, in words for whoever made the call; a person's browser is asked as ever."""
+    site = a_site(surface_of=lambda request: request.headers.get("x-surface"))
+    program, person = site.visit(a_request(x_surface="api_key"), OLIVIA), site.visit(a_request(), OLIVIA)
+
+    def blocked(visit: Visit) -> tuple[int, dict[str, Any]]:
+        with pytest.raises(Refused) as raised:
+            cast("StepUp", site.gate).require("member.role", visit.known)
+        made = site.refusal(visit, raised.value)
+        return made.status, json.loads(made.body)
+
+    status, problem = blocked(program)
+    assert (status, problem["code"]) == (403, "action_blocked")
+    assert problem["reasons"] == [{"reason": "surface_refused", "surface": "api_key"}]
+    assert "terminal" in problem["detail"]
+    assert "offer" not in problem
+    assert blocked(person)[1]["code"] == "verification_required"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Literal, ParamSpec, TypeVar, Unpack
 
 from stepup import _bridge as bridge
 from stepup._config import AsyncOptions, Secrets, Settings, build, sender
-from stepup._engine import authorize, begin, look, signals, start, upkeep, verify
+from stepup._engine import authorize, begin, bundle, look, signals, start, upkeep, verify
 from stepup._guard import Guard
 from stepup._observe import Told
+from stepup.bundle import Item
 from stepup.ceremony import Prompt
 from stepup.challenge import Challenge
 from stepup.changes import Page
@@ -181,6 +182,7 @@ class AsyncStepUp:
         resource: Resource | None = None,
         params: Params | None = None,
         token: str | None = None,
+        uses: int | None = None,
     ) -> Decision:
         """Decide without spending or recording anything.
 
@@ -191,7 +193,7 @@ class AsyncStepUp:
             InvalidInput: for a value of the wrong type or size.
             StoreUnavailable: if the store cannot answer.
         """
-        return await authorize.check(self.core, action, context, resource, params, token)
+        return await authorize.check(self.core, action, context, resource, params, token, uses)
 
     async def require(
         self,
@@ -203,6 +205,7 @@ class AsyncStepUp:
         token: str | None = None,
         request_id: str | None = None,
         within: object = None,
+        uses: int | None = None,
     ) -> Authorization:
         """Let the call pass, spending a use where uses are limited, or raise.
 
@@ -215,6 +218,9 @@ class AsyncStepUp:
         is merely recorded of a refusal is written after the transaction has ended. It covers that database, only.
         A ``request_id`` that has spent its proof is refused there: the action was committed with it.
 
+        ``uses`` asks for a proof that can be spent that often, where one has to be given first: the person is told the
+        number, and the policy's ``uses`` bounds it. This call spends one; ``Authorization.remaining`` is what is left.
+
         Raises:
             StepUpRequired: fresh proof would open it; carries an offer.
             Denied: nothing that could be proved now would.
@@ -222,7 +228,45 @@ class AsyncStepUp:
             InvalidInput: for a value of the wrong type or size; for ``within`` in autocommit or in another database.
             StoreUnavailable: if the outcome is not known; treat it as refused, and roll back what ``within`` was in.
         """
-        return await authorize.require(self.core, action, context, resource, params, token, request_id, within)
+        return await authorize.require(self.core, action, context, resource, params, token, request_id, within, uses)
+
+    async def require_bundle(
+        self,
+        items: Iterable[Item],
+        context: Context,
+        *,
+        token: str | None = None,
+        request_id: str | None = None,
+        within: object = None,
+    ) -> tuple[Authorization, ...]:
+        """Let several calls pass together, each once, or raise: one proof opens them all, and none but them.
+
+        The person is shown every item. All are spent in one moment, or none. To spend them one by one, in any order,
+        ask ``check_bundle`` first, and give the bundle's token to ``require`` for each. At most 32 items, and none
+        twice; for more of the same, ask for ``uses=`` of one call.
+
+        Returns an ``Authorization`` for each item, in order. ``request_id`` and ``within`` as in ``require``; roll
+        back a transaction of yours when this raises, for items may have been spent in it before another was lost.
+
+        Raises:
+            StepUpRequired: fresh proof would open it; carries one offer for all.
+            Denied: nothing that could be proved now would open all of them.
+            UnknownAction: for an action nobody registered.
+            InvalidInput: for a value of the wrong type or size, for too many items, or one item twice.
+            StoreUnavailable: if the outcome is not known; treat it as refused.
+        """
+        return await bundle.require_bundle(self.core, items, context, token, request_id, within)
+
+    async def check_bundle(self, items: Iterable[Item], context: Context, *, token: str | None = None) -> Decision:
+        """Decide about several calls without spending or recording anything; see ``require_bundle``.
+
+        It is advice. To have them spent one by one, raise ``StepUpRequired(decision)`` where it is not ``allowed``, and
+        give the token to ``require`` for each.
+
+        Raises:
+            As ``require_bundle``, but for the refusals, which are in the ``Decision``.
+        """
+        return await bundle.check_bundle(self.core, items, context, token)
 
     def guard(
         self,
@@ -296,6 +340,7 @@ class AsyncStepUp:
         resource: Resource | None = None,
         params: Params | None = None,
         reason: str | None = None,
+        uses: int | None = None,
     ) -> Challenge:
         """Open a challenge for a call, superseding an open one for the same binding.
 
@@ -307,7 +352,14 @@ class AsyncStepUp:
             InvalidInput: for a value of the wrong type or size.
             StoreUnavailable: if the outcome is not known.
         """
-        return await start.start_challenge(self.core, action, context, resource, params, reason)
+        return await start.start_challenge(self.core, action, context, resource, params, reason, uses)
+
+    async def start_bundle(self, items: Iterable[Item], context: Context, *, reason: str | None = None) -> Challenge:
+        """Open a challenge for several calls; see ``require_bundle``, and ``start``, whose errors it raises.
+
+        ``challenge.items`` are what the person is shown.
+        """
+        return await start.start_bundle(self.core, items, context, reason)
 
     async def begin(self, challenge_id: str, method: str, context: Context) -> Prompt:
         """Prepare a method: send the code, make the options. Optional for methods that need nothing.

@@ -67,40 +67,48 @@ async def require(
     token: object,
     request_id: str | None,
     within: object = None,
+    uses: int | None = None,
 ) -> Authorization:
     """Let the call pass or raise; see ``StepUp.require``."""
-    asking = await _asking(core, action, context, resource, params, token, request_id, spend=True)
-    if within is not None:
-        through = joined(core.store, within)
-        await through.prepare()
-        asking = replace(asking, through=through)
+    request = await core.request(action, context, resource, params, uses=uses)
+    asking = await joining(core, asked(core, request, token, request_id, spend=True), within)
     found = await _decide(core, asking)
-    await _note(core, asking, found)
+    await note(core, asking, found)
     if found.decision.outcome is Outcome.ALLOWED:
         return pure.authorization(asking.request, found.decision, asking.now, found.grant, found.remaining)
-    raise (StepUpRequired if found.decision.outcome is Outcome.STEP_UP_REQUIRED else Denied)(found.decision)
+    raise refusing(found.decision)
 
 
 async def check(
-    core: Core, action: object, context: Context, resource: Resource | None, params: Params | None, token: object
-) -> Decision:
-    """Decide without spending or recording anything; see ``StepUp.check``."""
-    asking = await _asking(core, action, context, resource, params, token, None, spend=False)
-    return (await _decide(core, asking)).decision
-
-
-async def _asking(
     core: Core,
     action: object,
     context: Context,
     resource: Resource | None,
     params: Params | None,
     token: object,
-    request_id: str | None,
-    *,
-    spend: bool,
-) -> Asking:
-    request = await core.request(action, context, resource, params)
+    uses: int | None = None,
+) -> Decision:
+    """Decide without spending or recording anything; see ``StepUp.check``."""
+    request = await core.request(action, context, resource, params, uses=uses)
+    return (await _decide(core, asked(core, request, token, None, spend=False))).decision
+
+
+def refusing(decision: Decision) -> StepUpRequired | Denied:
+    """What is raised for a call that may not pass."""
+    return StepUpRequired(decision) if decision.outcome is Outcome.STEP_UP_REQUIRED else Denied(decision)
+
+
+async def joining(core: Core, asking: Asking, within: object) -> Asking:
+    """*asking*, spending in the transaction *within* of the caller's, if there is one."""
+    if within is None:
+        return asking
+    through = joined(core.store, within)
+    await through.prepare()
+    return replace(asking, through=through)
+
+
+def asked(core: Core, request: Request, token: object, request_id: str | None, *, spend: bool) -> Asking:
+    """The question whether a call made concrete may pass now."""
     hashed = None
     if request_id is not None:
         # With the binding: the same id on a call for something else is another request.
@@ -115,6 +123,10 @@ async def _decide(core: Core, asking: Asking) -> Found:
         return Found(denied)
     if (found := pure.by_session(request, core.methods, asking.now)) is not None:
         return Found(found)
+    if (found := pure.by_surface(request)) is not None:
+        if asking.spend:  # the only trace of an action that nobody proved anything for
+            await write(core, asking, recorded(asking, found))
+        return Found(found, recorded=asking.spend)
     if asking.token is None:
         return await _by_shelf(core, asking)
     if could_matter(request, asking.now):
@@ -138,15 +150,15 @@ async def _by_token(core: Core, asking: Asking) -> Found:
     grant = None if claims is None else from_claims(claims, core.namespace, core.audience)
     candidate = pure.by_token(asking.request, grant, asking.now)
     if candidate.grant is None:
-        return Found(_invalid(core, asking, candidate.reasons))
-    if candidate.to_judge and not await _still_good(core, asking, candidate.grant):
-        return Found(_invalid(core, asking, ("rules_changed",)))
+        return Found(invalid(core, asking, candidate.reasons))
+    if candidate.to_judge and not await still_good(core, asking, candidate.grant):
+        return Found(invalid(core, asking, ("rules_changed",)))
     refusal, remaining = await _redeem(core, asking, candidate.grant)
     if refusal is None:
         return _passed(asking, "token", candidate.grant, remaining)
-    decision = _invalid(core, asking, (refusal,))
+    decision = invalid(core, asking, (refusal,))
     if asking.spend:
-        await _record(core, asking, _recorded(asking, decision))
+        await write(core, asking, recorded(asking, decision))
     return Found(decision, recorded=True)
 
 
@@ -171,7 +183,7 @@ async def _by_shelf(core: Core, asking: Asking) -> Found:
         passed_by, why = await _try_shelf(core, asking, candidate)
         if passed_by is not None:
             return passed_by
-    held, look = await _held(core, asking, snapshot)
+    held, look = await held_now(core, asking, snapshot)
     reasons = (*pure.stale(request, now), *(Reason(one) for one in why))
     code = Code.GRANT_REQUIRED if "token_required" in why else Code.VERIFICATION_REQUIRED
     decision = answer(
@@ -181,8 +193,8 @@ async def _by_shelf(core: Core, asking: Asking) -> Found:
         # Nothing else will remember what was seen of the factors, and a quarantine not begun would never end.
         seen = remember(snapshot, look.own, look.methods, now)
         if seen is not None:
-            await _record(core, asking, Changes(now, (seen,)), once=True)
-    return Found(_with_offer(core, asking, decision))
+            await write(core, asking, Changes(now, (seen,)), once=True)
+    return Found(with_offer(core, asking, decision))
 
 
 async def _unspent(
@@ -200,7 +212,7 @@ async def _try_shelf(core: Core, asking: Asking, candidate: pure.Candidate) -> t
     """Use one grant of the shelf, or say why it cannot be used."""
     grant = candidate.grant
     assert grant is not None  # by_shelf() gives only those that cover the call
-    if candidate.to_judge and not await _still_good(core, asking, grant):
+    if candidate.to_judge and not await still_good(core, asking, grant):
         return None, ("rules_changed",)
     refusal, remaining = await _redeem(core, asking, grant)
     return (_passed(asking, "grant", grant, remaining), ()) if refusal is None else (None, (refusal,))
@@ -254,28 +266,28 @@ async def _why_spent(core: Core, asking: Asking, grant: Grant) -> tuple[str | No
     """Whether the claim was made by this very request, by a revocation, or by somebody else."""
     where = core.partition(asking.request.context.actor)
     snapshot = await core.load(where, pure.grant_keys(grant), asking.through)
-    claim, refusal = snapshot.get(claim_key(f"grant:{grant.id}"), Claim), pure.standing(grant, snapshot) or "spent"
+    claim, refusal = snapshot.get(claim_key(grant.claim), Claim), pure.standing(grant, snapshot) or "spent"
     # In a transaction of the caller's the action was committed with the claim: letting it pass would do it twice.
     own = asking.through is None and pure.same_request(claim, asking.request_hash)
     return (None, 0) if refusal == "spent" and own else (refusal, None)
 
 
-async def _still_good(core: Core, asking: Asking, grant: Grant) -> bool:
+async def still_good(core: Core, asking: Asking, grant: Grant) -> bool:
     """Judge the proofs behind a grant again, because the rules have changed since it was minted."""
     where = core.partition(asking.request.context.actor)
     snapshot = await core.load(where, (THROTTLE, ROSTER))
-    held, _ = await _held(core, asking, snapshot)
+    held, _ = await held_now(core, asking, snapshot)
     return pure.still_good(asking.request, grant, held.strongest, asking.now)
 
 
-async def _held(core: Core, asking: Asking, snapshot: Snapshot) -> tuple[Held, Look]:
+async def held_now(core: Core, asking: Asking, snapshot: Snapshot) -> tuple[Held, Look]:
     """What the person can prove now, and the look at their factors that it comes from."""
     look = await core.factors(asking.request.context.actor, roster_of(snapshot), asking.now)
     throttle = snapshot.get(THROTTLE, Throttle) or Throttle()
     return judge(asking.request, look.every, core.methods, throttle, core.limits, asking.now), look
 
 
-def _invalid(core: Core, asking: Asking, reasons: Sequence[str]) -> Decision:
+def invalid(core: Core, asking: Asking, reasons: Sequence[str]) -> Decision:
     """One outward answer for every way in which a token does not open the call, with a new offer."""
     request = asking.request
     named = request.rules.named or tuple(sorted(core.methods, key=lambda name: -core.methods[name].strength))
@@ -290,26 +302,26 @@ def _invalid(core: Core, asking: Asking, reasons: Sequence[str]) -> Decision:
         rules=request.rules.hash,
         risk=request.risk,
     )
-    return _with_offer(core, asking, decision)
+    return with_offer(core, asking, decision)
 
 
-def _with_offer(core: Core, asking: Asking, decision: Decision) -> Decision:
+def with_offer(core: Core, asking: Asking, decision: Decision) -> Decision:
     if decision.outcome is not Outcome.STEP_UP_REQUIRED:
         return decision
     return replace(decision, offer=make_offer(core, asking.request, asking.now))
 
 
-async def _note(core: Core, asking: Asking, found: Found) -> None:
+async def note(core: Core, asking: Asking, found: Found) -> None:
     """Tell the decision hook what no event tells; with ``record="all"`` write an event for it too."""
     if found.recorded:
         return
     if core.record_all:
-        await _record(core, asking, _recorded(asking, found.decision))
+        await write(core, asking, recorded(asking, found.decision))
     if core.observe is not None:
         await core.observe(found.decision, asking.request.context)
 
 
-async def _record(core: Core, asking: Asking, changes: Changes, *, once: bool = False) -> None:
+async def write(core: Core, asking: Asking, changes: Changes, *, once: bool = False) -> None:
     """Write what is no part of redeeming: at once, or when the caller's transaction has ended, whatever its end."""
     where = core.partition(asking.request.context.actor)
     write = core.apply if once else core.record
@@ -319,5 +331,5 @@ async def _record(core: Core, asking: Asking, changes: Changes, *, once: bool = 
         asking.through.afterwards(lambda _: write(where, changes))
 
 
-def _recorded(asking: Asking, decision: Decision) -> Changes:
+def recorded(asking: Asking, decision: Decision) -> Changes:
     return pure.recorded(asking.request, decision, asking.now, event_id())

@@ -6,26 +6,28 @@ into a refusal; ``commit`` loads, decides and applies until the batch wins or th
 
 from __future__ import annotations
 
+import itertools
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar, cast
 
 from stepup.binding import partition
+from stepup.bundle import MAX_ITEMS, Item
 from stepup.changes import APPLIED, KNOWN, Changes, Key, Lost, Snapshot
 from stepup.clock import ForwardClock
 from stepup.context import RECOVERY_CODE, Actor, Context, Resource, require_text
 from stepup.decide.holding import MethodInfo
-from stepup.decide.request import Ids, Request, resolve
+from stepup.decide.request import Ids, Request, bundle_of, resolve
 from stepup.decision import Decision
-from stepup.errors import ContractBroken, StepUpError, StoreBusy, StoreUnavailable, WrongColour
+from stepup.errors import ContractBroken, InvalidInput, StepUpError, StoreBusy, StoreUnavailable, WrongColour
 from stepup.event import Event
 from stepup.factor import Factor, Roster
 from stepup.keys import KeyRing, Vault
 from stepup.notices import Notice, Notices
-from stepup.policy import Params, Registry, Risk
+from stepup.policy import MAX_USES, Params, Registry, Risk
 from stepup.ports import AsyncRiskAssessor, AsyncStore, AsyncVerifier, Call, HistoryAssessor, Joined, Message, Stored
 from stepup.throttle import Limits
 from stepup.token import TokenWriter
@@ -91,6 +93,7 @@ class Core:
         resource: Resource | None,
         params: Params | None,
         at_least: Risk = Risk.LOW,
+        uses: int | None = None,
     ) -> Request:
         """Make a call concrete, with the session's risk assessed."""
         risk, visit = None, None
@@ -98,9 +101,26 @@ class Core:
         if judged and isinstance(context, Context):  # pyright: ignore[reportUnnecessaryIsInstance] -- resolve() refuses anything else
             risk, visit = await assessed(self, context, self.registry.action(action).id)
         made = resolve(self.registry, self.ring, action, context, resource, params, risk, at_least)
-        if visit is None and context.device_token is None:
+        if visit is None and context.device_token is None and uses is None:
             return made
-        return replace(made, visit=visit, presented=self.trust.read(context.device_token))
+        counted = None if uses is None else require_uses(uses)
+        return replace(made, visit=visit, presented=self.trust.read(context.device_token), uses=counted)
+
+    async def bundle(self, items: Iterable[Item], context: Context, at_least: Sequence[Risk] = ()) -> Request:
+        """Make a bundle concrete, each call as if it came alone.
+
+        Raises:
+            InvalidInput: for something that is no bundle; see ``bundle_of``.
+        """
+        if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
+            raise InvalidInput("items", f"must be a sequence of Item, not {type(cast('object', items)).__name__}")
+        listed: list[object] = list(itertools.islice(items, MAX_ITEMS + 1))
+        made: list[Request] = []
+        for one, level in itertools.zip_longest(listed, at_least, fillvalue=Risk.LOW):
+            if not isinstance(one, Item):
+                raise InvalidInput("items", f"holds a {type(one).__name__}, not an Item")
+            made.append(await self.request(one.action, context, one.resource, one.params, Risk(cast("int", level))))
+        return bundle_of(made)
 
     @property
     def remembered(self) -> tuple[Key, ...]:
@@ -264,6 +284,17 @@ class Core:
     def now(self) -> datetime:
         """The current time, never earlier than seen before."""
         return self.clock.now()
+
+
+def require_uses(uses: object) -> int:
+    """*uses*, if it is a number of uses that can be asked for.
+
+    Raises:
+        InvalidInput: if it is not.
+    """
+    if not isinstance(uses, int) or isinstance(uses, bool) or not 1 <= uses <= MAX_USES:
+        raise InvalidInput("uses", f"must be a whole number from 1 to {MAX_USES}")
+    return uses
 
 
 def _sound(factor: Factor) -> bool:

@@ -18,10 +18,11 @@ from stepup.changes import ACCOUNT, ACTOR_EPOCH, ROSTER, THROTTLE, Changes, Snap
 from stepup.context import Context, clean_text, require_context
 from stepup.decide import enrol as pure
 from stepup.decide.attempt import Rejected, signals_of
+from stepup.decide.request import refused_outright
 from stepup.decide.signal import is_disabled
 from stepup.decide.standing import roster_of
 from stepup.decision import Decision, Detail, Outcome, Reason
-from stepup.errors import Code, Denied, InvalidInput
+from stepup.errors import IMPERSONATING, Code, Denied, InvalidInput
 from stepup.event import EventType
 from stepup.factor import PENDING_TTL, Factor, FactorSet, StoredFactor
 from stepup.told import Notice, NoticeKind
@@ -43,6 +44,10 @@ async def every(core: Core, context: Context) -> tuple[Factor, ...]:
 async def permitted(core: Core, context: Context, method: str, label: str, token: object) -> pure.Enrolling:
     """Require the step-up that adding a factor needs, or the fresh session that the very first one needs."""
     now, session = core.now(), session_hash(core.ring, require_context(context))
+    own_account(context, pure.ADD)
+    denied = refused_outright(await core.request(pure.ADD, context, pure.factors_of(context), {"method": method}))
+    if denied is not None:
+        raise Denied(denied)
     epoch = await actor_epoch(core, context)
     first = pure.may_add_first(context, await every(core, context), now)
     if first is True:
@@ -53,6 +58,17 @@ async def permitted(core: Core, context: Context, method: str, label: str, token
         raise Denied(refusal(pure.ADD, Code.LOGIN_REQUIRED, "first_factor_needs_fresh_session", login=core.login_url))
     granted = await require(core, pure.ADD, context, pure.factors_of(context), {"method": method}, token, None)
     return pure.Enrolling(context, session, granted.strength, label, epoch=epoch)
+
+
+def own_account(context: Context, action: str) -> None:
+    """Refuse whoever acts on behalf of somebody: factors, and what is locked, are everybody's own.
+
+    Raises:
+        Denied: with ``action_blocked``.
+    """
+    if context.actor.on_behalf_of is not None:
+        reason = Reason(IMPERSONATING, public=True)
+        raise Denied(Decision(Outcome.DENIED, Code.ACTION_BLOCKED, action, 3, (reason,)))
 
 
 async def actor_epoch(core: Core, context: Context) -> int:
@@ -96,6 +112,7 @@ Judge = Callable[[StoredFactor, FactorSet, datetime], Awaitable[Confirmed | Chec
 
 async def confirm(core: Core, context: Context, method: str, factor_id: str, judge: Judge) -> Factor | Rejected:
     """Count the answer, let *judge* look at it, and make the factor count if it was right."""
+    own_account(require_context(context), pure.ADD)
     where, session, now = core.partition(require_context(context).actor), session_hash(core.ring, context), core.now()
     keys = (ROSTER, ACTOR_EPOCH, session_epoch(session), THROTTLE, factor_key(method), *core.remembered)
 

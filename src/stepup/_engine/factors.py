@@ -36,7 +36,17 @@ from stepup.told import Notice, NoticeKind
 
 from .authorize import require
 from .core import Core, ids, logger
-from .enrolment import Confirmed, actor_epoch, clean_label, confirm, permitted, refusal, tell_added, wait
+from .enrolment import (
+    Confirmed,
+    actor_epoch,
+    clean_label,
+    confirm,
+    own_account,
+    permitted,
+    refusal,
+    tell_added,
+    wait,
+)
 from .enrolment import every as every
 from .telling import tell
 
@@ -112,6 +122,7 @@ async def new_recovery_codes(core: Core, context: Context, token: object) -> tup
 async def remove(core: Core, context: Context, factor_id: str, token: object) -> bool:
     """Remove a stored factor; see ``Factors.remove``."""
     where = core.partition(require_context(context).actor)
+    own_account(context, pure.REMOVE)
     if not isinstance(factor_id, str):  # pyright: ignore[reportUnnecessaryIsInstance] -- it may come from outside
         return False
     if roster_of(await core.load(where, (ROSTER,))).get(factor_id) is None:
@@ -141,6 +152,7 @@ async def remove(core: Core, context: Context, factor_id: str, token: object) ->
 async def rename(core: Core, context: Context, factor_id: str, label: str) -> bool:
     """Give a stored factor another label; see ``Factors.rename``."""
     where, now, called = core.partition(require_context(context).actor), core.now(), clean_label(label)
+    own_account(context, pure.ADD)
 
     def decide(snapshot: Snapshot) -> tuple[Changes | None, bool]:
         factor = roster_of(snapshot).get(factor_id)
@@ -154,6 +166,7 @@ async def rename(core: Core, context: Context, factor_id: str, label: str) -> bo
 async def changed(core: Core, context: Context, method: str, authorization: Authorization) -> None:
     """Remember a change that was made under a step-up; see ``Factors.changed``."""
     now, actor = core.now(), require_context(context).actor
+    own_account(context, pure.ADD)
     if not isinstance(authorization, Authorization) or not same_person(authorization.actor, actor):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
         raise InvalidInput("authorization", "must be what require() returned for this person")
     if not 0 <= (now - authorization.at).total_seconds() < PROOF_WINDOW:

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Final, cast
 
 from stepup.binding import session_hash
+from stepup.bundle import Item
 from stepup.canonical import canonical_json
 from stepup.context import Context, Resource
 from stepup.decide.request import Request
@@ -33,6 +34,8 @@ class Offered:
     action: str
     resource: Resource | None
     params: Params | None
+    items: tuple[Item, ...] = ()
+    uses: int | None = None
 
 
 def make_offer(core: Core, request: Request, now: datetime) -> str:
@@ -55,9 +58,20 @@ def make_offer(core: Core, request: Request, now: datetime) -> str:
                 "org": bound.organization,
                 "res": [resource.type, resource.id, resource.label] if resource else None,
                 "prm": None if request.params is None else json.loads(canonical_json(request.params)),
+                **({"use": request.uses} if request.uses else {}),
+                **({"itm": [_item_claims(one) for one in request.items]} if request.items else {}),
             },
         }
     )
+
+
+def _item_claims(request: Request) -> list[object]:
+    resource, params = request.resource, request.params
+    return [
+        request.action.id,
+        [resource.type, resource.id, resource.label] if resource else None,
+        None if params is None else json.loads(canonical_json(params)),
+    ]
 
 
 def read_offer(core: Core, offer: object, context: Context, now: datetime) -> Offered | None:
@@ -94,4 +108,5 @@ def _offered(core: Core, claims: Mapping[str, object], context: Context, now: da
 
 
 def _named(own: Mapping[str, Any]) -> Offered:
-    return Offered(own["act"], Resource(*own["res"]) if own["res"] else None, own["prm"])
+    items = tuple(Item(act, Resource(*res) if res else None, prm) for act, res, prm in own.get("itm", ()))
+    return Offered(own["act"], Resource(*own["res"]) if own["res"] else None, own["prm"], items, own.get("use"))

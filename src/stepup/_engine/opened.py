@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from stepup import event as audit
+from stepup.bundle import Item
 from stepup.ceremony import Ceremony
 from stepup.challenge import Challenge, FactorRef
 from stepup.changes import Changes, Snapshot, challenge_key, factor_key
@@ -62,6 +63,9 @@ async def open_challenge(
 
 async def _request_of(core: Core, challenge: Challenge, context: Context) -> Request:
     bound = challenge.binding
+    if challenge.items:
+        items = [Item(one.action, one.resource, start.params_of(one)) for one in challenge.items]
+        return await core.bundle(items, context, [Risk(one.level) for one in challenge.items])
     resource = None
     if bound.resource_type is not None and bound.resource_id is not None:
         resource = Resource(bound.resource_type, bound.resource_id, challenge.resource_label)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
+from stepup.bundle import Item
 from stepup.challenge import Challenge
 from stepup.changes import THROTTLE, Changes, Snapshot
 from stepup.context import Context, Resource, require_context
@@ -21,7 +23,7 @@ from stepup.policy import Params
 from stepup.throttle import Throttle
 
 from .core import TRIES, Core, Look, ids
-from .offer import read_offer
+from .offer import Offered, read_offer
 from .opened import record_refusal
 from .trust import end_reused
 
@@ -34,7 +36,14 @@ async def start_offer(core: Core, offer: object, context: Context, reason: str |
     if found is None:
         await record_refusal(core, context, "", "", OFFER_INVALID, core.now(), EventType.CHALLENGE_REFUSED)
         raise Denied(Decision(Outcome.DENIED, Code.BAD_REQUEST, "", 0, (Reason("offer_invalid"),)))
-    return await start_challenge(core, found.action, context, found.resource, found.params, reason)
+    return await open_for(core, await named_request(core, found, context), reason)
+
+
+async def named_request(core: Core, named: Offered, context: Context) -> Request:
+    """The call, or the bundle, that an offer names, made concrete."""
+    if named.items:
+        return await core.bundle(named.items, context)
+    return await core.request(named.action, context, named.resource, named.params, uses=named.uses)
 
 
 async def start_challenge(
@@ -44,9 +53,20 @@ async def start_challenge(
     resource: Resource | None,
     params: Params | None,
     reason: str | None,
+    uses: int | None = None,
 ) -> Challenge:
     """Open a challenge; see ``StepUp.start``."""
-    request = await core.request(action, context, resource, params)
+    return await open_for(core, await core.request(action, context, resource, params, uses=uses), reason)
+
+
+async def start_bundle(core: Core, items: Iterable[Item], context: Context, reason: str | None) -> Challenge:
+    """Open a challenge for several calls; see ``StepUp.start_bundle``."""
+    return await open_for(core, await core.bundle(items, context), reason)
+
+
+async def open_for(core: Core, request: Request, reason: str | None) -> Challenge:
+    """Open the challenge for a call made concrete."""
+    context = request.context
     where, now = core.partition(context.actor), core.now()
     if (denied := refused_outright(request)) is not None:
         changes, decision = start.refuse_start(request, now, ids(), denied)

@@ -17,20 +17,19 @@ from stepup.changes import (
     Key,
     Page,
     Snapshot,
-    claim_key,
-    grant_key,
     session_epoch,
     shelf_key,
 )
 from stepup.context import MAX_TEXT, Actor, Context, Resource, require_actor, require_context, require_text
 from stepup.decide import enrol, revoke
-from stepup.decide.authorize import standing
+from stepup.decide.authorize import left, left_keys
 from stepup.errors import ContractBroken, InvalidInput, StepUpError, StoreUnavailable
 from stepup.event import Event
 from stepup.grant import Grant, Shelf
 
 from .authorize import require
 from .core import Core, ids
+from .enrolment import own_account
 
 
 async def revoke_grant(core: Core, context: Context, grant_id: str) -> bool:
@@ -89,6 +88,7 @@ async def unlock(core: Core, actor: Actor, support: Context, methods: Sequence[s
     require_actor(actor)
     if (actor.id, actor.tenant) == (require_context(support).actor.id, support.actor.tenant):
         raise InvalidInput("actor", "must be somebody else: nobody unlocks themselves")
+    own_account(support, enrol.UNLOCK)
     params = {"tenant": actor.tenant} if actor.tenant else None
     await require(core, enrol.UNLOCK, support, Resource("actor", actor.id), params, token, None)
     now, context = core.now(), Context(actor)
@@ -119,17 +119,20 @@ async def forget(core: Core, actor: Actor) -> None:
 
 async def grants(core: Core, context: Context) -> tuple[Grant, ...]:
     """What is unlocked now; see ``StepUp.grants``."""
+    return tuple(grant for grant, _ in await unlocked(core, context))
+
+
+async def unlocked(core: Core, context: Context) -> tuple[tuple[Grant, int | None], ...]:
+    """What is unlocked now, newest first, and how often each can still be spent; None where that is not counted."""
     session, now = session_hash(core.ring, require_context(context)), core.now()
     where = core.partition(context.actor)
     shelves = (shelf_key(session), shelf_key(None)) if session else (shelf_key(None),)
     snapshot = await core.load(where, shelves)
     found = [grant for key in shelves for grant in _on(snapshot, key) if grant.expires_at > now]
-    keys: list[Key] = [ACTOR_EPOCH, FENCE]
-    for grant in found:
-        keys += [session_epoch(grant.binding.session), grant_key(grant.id), claim_key(f"grant:{grant.id}")]
+    keys = [ACTOR_EPOCH, FENCE, *(key for grant in found for key in left_keys(grant))]
     snapshot = await core.load(where, tuple(dict.fromkeys(keys)))
-    live = [grant for grant in found if standing(grant, snapshot) is None]
-    return tuple(sorted(live, key=lambda grant: grant.issued_at, reverse=True))
+    live = [(grant, uses) for grant in found if (uses := left(grant, snapshot)) != 0]
+    return tuple(sorted(live, key=lambda one: one[0].issued_at, reverse=True))
 
 
 def _on(snapshot: Snapshot, key: Key) -> tuple[Grant, ...]:

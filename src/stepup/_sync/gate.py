@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, ParamSpec, TypeVar, Unpack
 
 from stepup import _bridge as bridge
 from stepup._config import Options, Secrets, Settings, build, sender
-from stepup._engine import authorize, begin, look, signals, start, upkeep, verify
+from stepup._engine import authorize, begin, bundle, look, signals, start, upkeep, verify
 from stepup._guard import Guard
 from stepup._observe import Told
+from stepup.bundle import Item
 from stepup.ceremony import Prompt
 from stepup.challenge import Challenge
 from stepup.changes import Page
@@ -176,6 +177,7 @@ class StepUp:
         resource: Resource | None = None,
         params: Params | None = None,
         token: str | None = None,
+        uses: int | None = None,
     ) -> Decision:
         """Decide without spending or recording anything.
 
@@ -186,7 +188,7 @@ class StepUp:
             InvalidInput: for a value of the wrong type or size.
             StoreUnavailable: if the store cannot answer.
         """
-        return bridge.run_sync(authorize.check(self.core, action, context, resource, params, token))
+        return bridge.run_sync(authorize.check(self.core, action, context, resource, params, token, uses))
 
     def require(
         self,
@@ -198,6 +200,7 @@ class StepUp:
         token: str | None = None,
         request_id: str | None = None,
         within: object = None,
+        uses: int | None = None,
     ) -> Authorization:
         """Let the call pass, spending a use where uses are limited, or raise.
 
@@ -210,6 +213,9 @@ class StepUp:
         is merely recorded of a refusal is written after the transaction has ended. It covers that database, only.
         A ``request_id`` that has spent its proof is refused there: the action was committed with it.
 
+        ``uses`` asks for a proof that can be spent that often, where one has to be given first: the person is told the
+        number, and the policy's ``uses`` bounds it. This call spends one; ``Authorization.remaining`` is what is left.
+
         Raises:
             StepUpRequired: fresh proof would open it; carries an offer.
             Denied: nothing that could be proved now would.
@@ -218,8 +224,46 @@ class StepUp:
             StoreUnavailable: if the outcome is not known; treat it as refused, and roll back what ``within`` was in.
         """
         return bridge.run_sync(
-            authorize.require(self.core, action, context, resource, params, token, request_id, within)
+            authorize.require(self.core, action, context, resource, params, token, request_id, within, uses)
         )
+
+    def require_bundle(
+        self,
+        items: Iterable[Item],
+        context: Context,
+        *,
+        token: str | None = None,
+        request_id: str | None = None,
+        within: object = None,
+    ) -> tuple[Authorization, ...]:
+        """Let several calls pass together, each once, or raise: one proof opens them all, and none but them.
+
+        The person is shown every item. All are spent in one moment, or none. To spend them one by one, in any order,
+        ask ``check_bundle`` first, and give the bundle's token to ``require`` for each. At most 32 items, and none
+        twice; for more of the same, ask for ``uses=`` of one call.
+
+        Returns an ``Authorization`` for each item, in order. ``request_id`` and ``within`` as in ``require``; roll
+        back a transaction of yours when this raises, for items may have been spent in it before another was lost.
+
+        Raises:
+            StepUpRequired: fresh proof would open it; carries one offer for all.
+            Denied: nothing that could be proved now would open all of them.
+            UnknownAction: for an action nobody registered.
+            InvalidInput: for a value of the wrong type or size, for too many items, or one item twice.
+            StoreUnavailable: if the outcome is not known; treat it as refused.
+        """
+        return bridge.run_sync(bundle.require_bundle(self.core, items, context, token, request_id, within))
+
+    def check_bundle(self, items: Iterable[Item], context: Context, *, token: str | None = None) -> Decision:
+        """Decide about several calls without spending or recording anything; see ``require_bundle``.
+
+        It is advice. To have them spent one by one, raise ``StepUpRequired(decision)`` where it is not ``allowed``, and
+        give the token to ``require`` for each.
+
+        Raises:
+            As ``require_bundle``, but for the refusals, which are in the ``Decision``.
+        """
+        return bridge.run_sync(bundle.check_bundle(self.core, items, context, token))
 
     def guard(
         self,
@@ -293,6 +337,7 @@ class StepUp:
         resource: Resource | None = None,
         params: Params | None = None,
         reason: str | None = None,
+        uses: int | None = None,
     ) -> Challenge:
         """Open a challenge for a call, superseding an open one for the same binding.
 
@@ -304,7 +349,14 @@ class StepUp:
             InvalidInput: for a value of the wrong type or size.
             StoreUnavailable: if the outcome is not known.
         """
-        return bridge.run_sync(start.start_challenge(self.core, action, context, resource, params, reason))
+        return bridge.run_sync(start.start_challenge(self.core, action, context, resource, params, reason, uses))
+
+    def start_bundle(self, items: Iterable[Item], context: Context, *, reason: str | None = None) -> Challenge:
+        """Open a challenge for several calls; see ``require_bundle``, and ``start``, whose errors it raises.
+
+        ``challenge.items`` are what the person is shown.
+        """
+        return bridge.run_sync(start.start_bundle(self.core, items, context, reason))
 
     def begin(self, challenge_id: str, method: str, context: Context) -> Prompt:
         """Prepare a method: send the code, make the options. Optional for methods that need nothing.

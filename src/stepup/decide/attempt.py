@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Final, cast
 
 from stepup.binding import Binding
+from stepup.bundle import Part, item_digest
 from stepup.ceremony import MAX_EVIDENCE, MAX_SIGNALS, Checked, Verdict
 from stepup.challenge import Challenge, FactorRef, State, prove, reject, reserve
 from stepup.changes import (
@@ -390,7 +391,8 @@ def _mint(
     done = prove(challenge, proof, complete=True, grant_id=ids.grant)
     assert done is not None  # check_standing found it open
     binding, epochs, session_puts, session_checks = _session(challenge, snapshot, findings.rotated)
-    grant = mint(ids.grant, binding, request.rules, done.proofs, epochs, challenge.fence, now)
+    items = tuple(Part(item_digest(one.binding, one.action.bound), one.rules.hash) for one in request.items)
+    grant = mint(ids.grant, binding, request.rules, done.proofs, epochs, challenge.fence, now, challenge.uses, items)
     event = request.event(
         ids.event,
         now,

@@ -31,11 +31,12 @@ from stepup.changes import (
 )
 from stepup.context import FRESH_SESSION, Proof
 from stepup.decision import Authorization, Decision, Outcome, Reason
-from stepup.errors import Code
+from stepup.errors import IMPERSONATING, Code
 from stepup.event import Event, EventType
-from stepup.grant import REMEMBER_REQUESTS, Claim, Grant, Proved, Shelf, Spend, refusals
+from stepup.grant import REMEMBER_REQUESTS, Claim, Grant, Proved, Shelf, Spend, for_item, refusals
 from stepup.policy import Risk
 from stepup.requirement import ANY, met
+from stepup.surface import Handling
 
 from .device import device_keys
 from .holding import MethodInfo
@@ -78,6 +79,14 @@ def by_session(request: Request, methods: Mapping[str, MethodInfo], now: datetim
     return _by_proofs(request, _with_strength(proofs, methods), now, "session")
 
 
+def by_surface(request: Request) -> Decision | None:
+    """Allowed without proof, where the action allows its surface to."""
+    if request.handling is not Handling.ALLOW:
+        return None
+    surface = request.context.surface.value
+    return allowed(request, "surface", reasons=(Reason("surface_allowed", {"surface": surface}),))
+
+
 def earlier_proofs(request: Request, shelf: Shelf | None, snapshot: Snapshot, now: datetime) -> tuple[Proved, ...]:
     """What an earlier step-up in the same session proved, at levels 1 and 2, recently enough to count."""
     if shelf is None or request.shelf_session is None or request.rules.level > Risk.MEDIUM:
@@ -106,6 +115,8 @@ def stale(request: Request, now: datetime) -> tuple[Reason, ...]:
     if not window:
         return ()
     age = session_age(request.context, now)
+    if request.impersonated:
+        return (Reason(IMPERSONATING, public=True),)
     if age is None:
         return (Reason("session_age_unknown", public=True),)
     if age < window:
@@ -156,7 +167,7 @@ def by_token(request: Request, grant: Grant | None, now: datetime) -> Candidate:
     if grant is None:
         return Candidate(None, ("token_unknown",))
     found = refusals(grant, request.binding, request.rules, now)
-    return Candidate(None, found) if found else Candidate(grant, (), _to_judge(request, grant))
+    return Candidate(None, found) if found else _candidate(request, grant)
 
 
 def by_shelf(
@@ -171,10 +182,15 @@ def by_shelf(
         elif not _epochs_hold(grant, snapshot) or grant.fence != snapshot.version(FENCE):
             reasons.append("revoked")
         else:
-            found.append(Candidate(grant, (), _to_judge(request, grant)))
+            found.append(_candidate(request, grant))
     if found and request.rules.policy.token_required:
         return (), ("token_required",)
     return tuple(found), tuple(dict.fromkeys(reasons)) or ("no_grant",)
+
+
+def _candidate(request: Request, grant: Grant) -> Candidate:
+    taken = for_item(grant, request.binding, request.rules)
+    return Candidate(taken, (), _to_judge(request, taken))
 
 
 def _to_judge(request: Request, grant: Grant) -> bool:
@@ -200,7 +216,7 @@ def still_good(request: Request, grant: Grant, strongest: int | None, now: datet
 def grant_keys(grant: Grant) -> tuple[Key, ...]:
     """What to load to see whether *grant* still stands, without spending it."""
     bound = session_epoch(grant.binding.session)
-    return (ACTOR_EPOCH, bound, FENCE, grant_key(grant.id), claim_key(f"grant:{grant.id}"))
+    return (ACTOR_EPOCH, bound, FENCE, grant_key(grant.id), claim_key(grant.claim))
 
 
 def standing(grant: Grant, snapshot: Snapshot) -> str | None:
@@ -212,9 +228,26 @@ def standing(grant: Grant, snapshot: Snapshot) -> str | None:
     spend = snapshot.get(grant_key(grant.id), Spend)
     if spend is None or spend.revoked:
         return "revoked"
-    if spend.remaining == 0 or snapshot.version(claim_key(f"grant:{grant.id}")):
+    if spend.remaining == 0 or snapshot.version(claim_key(grant.claim)):
         return "spent"
     return None
+
+
+def left(grant: Grant, snapshot: Snapshot) -> int | None:
+    """How often *grant* can still be spent; None where that is not counted; 0 where it stands no longer."""
+    parts = [replace(grant, items=(part,), uses=1) for part in grant.items]
+    if parts:
+        return sum(standing(part, snapshot) is None for part in parts)
+    if standing(grant, snapshot) is not None:
+        return 0
+    spend = snapshot.get(grant_key(grant.id), Spend)
+    return spend.remaining if spend else 0
+
+
+def left_keys(grant: Grant) -> tuple[Key, ...]:
+    """What to load for ``left``."""
+    claims = [claim_key(replace(grant, items=(part,)).claim) for part in grant.items]
+    return (*grant_keys(grant), *claims)
 
 
 def writes_on_redeem(request: Request, grant: Grant) -> bool:
@@ -229,8 +262,8 @@ def redeem(request: Request, grant: Grant, now: datetime, event_id: str, request
     checks = _checks(grant)
     if grant.uses == 1:
         claim = Claim(now, request_hash)
-        puts = (Record(claim_key(f"grant:{grant.id}"), claim, 0, grant.expires_at + RETENTION),)
-    else:
+        puts = (Record(claim_key(grant.claim), claim, 0, grant.expires_at + RETENTION),)
+    if grant.uses != 1 or grant.items:  # a bundle's revocation claims none of its items
         checks = (*checks, Check(grant_key(grant.id), 1))
     return Changes(now, puts, checks, (_redeemed(request, grant, now, event_id),))
 
@@ -259,7 +292,7 @@ def redeem_counted(
 
 def lost_because(grant: Grant, key: Key) -> str:
     """What it means that a redeeming batch lost on *key*."""
-    if key == claim_key(f"grant:{grant.id}"):
+    if key == claim_key(grant.claim):
         return "spent"
     return "fence" if key == FENCE else "revoked"
 
@@ -311,3 +344,48 @@ def _epochs_hold(grant: Grant, snapshot: Snapshot) -> bool:
 
 def _redeemed(request: Request, grant: Grant, now: datetime, event_id: str) -> Event:
     return request.event(event_id, now, EventType.AUTHORIZATION, "ok", reason="grant_redeemed", grant_id=grant.id)
+
+
+# -- by the grant of a bundle -------------------------------------------------------
+
+
+def of_bundle(request: Request, grant: Grant | None, now: datetime) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
+    """The grant that a token holds, as each call of the bundle *request* uses it; else why it does not do."""
+    if grant is None:
+        return (), ("token_unknown",)
+    if not grant.items:
+        return (), ("not_a_bundle",)
+    taken = tuple(by_token(one, grant, now) for one in request.items)
+    return taken, tuple(dict.fromkeys(why for one in taken for why in one.reasons))
+
+
+def bundles_on_shelf(
+    request: Request, shelf: Shelf | None, snapshot: Snapshot, now: datetime
+) -> tuple[tuple[tuple[Candidate, ...], ...], tuple[str, ...]]:
+    """The grants on the shelf that open every call of the bundle *request*, newest first; and why the others do not."""
+    found: list[tuple[Candidate, ...]] = []
+    reasons: list[str] = []
+    for grant in reversed(shelf.grants if shelf else ()):
+        taken, why = of_bundle(request, grant, now)
+        if why:
+            reasons.extend(why)
+        elif not _epochs_hold(grant, snapshot) or grant.fence != snapshot.version(FENCE):
+            reasons.append("revoked")
+        else:
+            found.append(taken)
+    if found and request.rules.policy.token_required:
+        return (), ("token_required",)
+    return tuple(found[:SHELF_TRIES]), tuple(dict.fromkeys(reasons)) or ("no_grant",)
+
+
+def redeem_all(
+    pairs: Iterable[tuple[Request, Grant]], now: datetime, event_ids: Iterable[str], request_hash: str | None
+) -> Changes:
+    """The one batch that takes every call of a bundle: all of them, or none."""
+    each = [redeem(one, grant, now, made, request_hash) for (one, grant), made in zip(pairs, event_ids, strict=True)]
+    return Changes(
+        now,
+        tuple(put for one in each for put in one.puts),
+        tuple(dict.fromkeys(check for one in each for check in one.checks)),
+        tuple(event for one in each for event in one.events),
+    )

@@ -42,6 +42,7 @@ from stepup.factor import (
 from stepup.history import KEPT, Known
 from stepup.policy import Action, Policy, Risk
 from stepup.requirement import STRONGEST, Strength
+from stepup.surface import Impersonation
 from stepup.throttle import Throttle, unlocked
 
 from .device import MANAGE_ACTION
@@ -54,13 +55,20 @@ UNLOCK: Final = "stepup.support.unlock"
 FIRST_FACTOR_WINDOW: Final = 300
 CONFIRM_TRIES: Final = 5
 
+_REFUSE: Final = Impersonation.REFUSE
 _STRONGEST = Policy(methods=STRONGEST, grant_ttl=300)
 
 OWN_ACTIONS: Final = (
     MANAGE_ACTION,
-    Action(ADD, "Add a verification method", risk=Risk.HIGH, policy=_STRONGEST),
-    Action(REMOVE, "Remove a verification method", risk=Risk.HIGH, policy=_STRONGEST),
-    Action(UNLOCK, "Unlock somebody's verification methods", risk=Risk.HIGH, policy=_STRONGEST),
+    Action(ADD, "Add a verification method", risk=Risk.HIGH, policy=_STRONGEST, impersonation=_REFUSE),
+    Action(REMOVE, "Remove a verification method", risk=Risk.HIGH, policy=_STRONGEST, impersonation=_REFUSE),
+    Action(
+        UNLOCK,
+        "Unlock somebody's verification methods",
+        risk=Risk.HIGH,
+        policy=_STRONGEST,
+        impersonation=_REFUSE,
+    ),
 )
 """Stepup's own protected actions. An application may register its own under the same ids."""
 

@@ -175,7 +175,7 @@ def asked_age(request: Request) -> int:
 
 
 def _login_helps(request: Request) -> bool:
-    if request.risk.methods is not None:
+    if request.risk.methods is not None or request.impersonated:
         return False
     named = [leaf for leaf in leaves(request.rules.policy.requirement) if isinstance(leaf, Method)]
     if any(leaf.name == FRESH_SESSION for leaf in named):

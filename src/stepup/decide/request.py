@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
 from stepup.binding import Binding
-from stepup.canonical import params_digest
+from stepup.bundle import MAX_ITEMS, Listed, bundle_digest, item_data, item_digest
+from stepup.canonical import canonical_json, params_digest
+from stepup.challenge import Challenge
 from stepup.context import MAX_TEXT, NO_RISK, Context, Resource, RiskAssessment, clean_text, require_context
 from stepup.decision import Decision, Detail, Outcome, Reason
 from stepup.device import Presented
-from stepup.errors import Code, InvalidInput
+from stepup.errors import IMPERSONATING, SURFACE_REFUSED, Code, InvalidInput
 from stepup.event import Event, EventType, event
 from stepup.history import Visit
 from stepup.keys import KeyRing
-from stepup.policy import Action, Params, Registry, Risk, Rules
+from stepup.policy import Action, Params, Registry, Risk, Rules, combined, least
 from stepup.requirement import Holding
+from stepup.surface import Handling, Impersonation, Surface
 
 PARAMS_LIMIT = 4096
 SHOWN_LIMIT = 32
@@ -41,6 +44,7 @@ class Request:
     set where the gate keeps a history: where the call comes from.
     ``presented`` is the device token that came with it, ``trusted`` the id of the remembered device that it was found
     to stand for (``decide.device``), and ``reused`` that of one whose older token it is.
+    ``items`` are the calls of a bundle. ``uses`` is how many uses were asked for, where the call asks for a number.
     """
 
     action: Action
@@ -55,11 +59,30 @@ class Request:
     presented: Presented | None = None
     trusted: str | None = None
     reused: str | None = None
+    items: tuple[Request, ...] = ()
+    uses: int | None = None
 
     @property
     def on_trusted_device(self) -> bool:
         """Whether the server remembers the device, stepup itself or the application."""
         return self.trusted is not None or (self.context.device is not None and self.context.device.trusted)
+
+    @property
+    def impersonated(self) -> bool:
+        """Whether somebody acts on behalf of somebody else."""
+        return self.context.actor.on_behalf_of is not None
+
+    @property
+    def handling(self) -> Handling:
+        """What is done with the call on its surface. Without proof it passes only where nothing speaks for asking."""
+        said = self.action.handling(self.context.surface, self.rules.level)
+        doubtful = self.impersonated or self.risk.methods is not None
+        return Handling.ASK if said is Handling.ALLOW and doubtful else said
+
+    @property
+    def counted(self) -> int | None:
+        """How often a grant for this could be spent: as many as asked for, and never more than the policy allows."""
+        return len(self.items) or least(self.uses, self.rules.policy.uses)
 
     @property
     def shelf_session(self) -> str | None:
@@ -98,9 +121,22 @@ class Request:
             challenge_id=challenge_id,
             grant_id=grant_id,
             rules=self.rules.hash,
-            snapshot=self.rules.snapshot,
-            detail={**risk_detail(self.risk), **(detail or {})},
+            snapshot=self._snapshot,
+            detail={**risk_detail(self.risk), **self._told, **(detail or {})},
         )
+
+    @property
+    def _told(self) -> dict[str, Detail]:
+        """Where the call came in, if not by the session of a browser."""
+        surface = self.context.surface
+        return {} if surface is Surface.BROWSER else {"surface": surface.value}
+
+    @property
+    def _snapshot(self) -> Mapping[str, object]:
+        """The rules, and of a bundle every call: its digest can be made again from them."""
+        if not self.items:
+            return self.rules.snapshot
+        return {**self.rules.snapshot, "calls": [item_data(one.binding) for one in self.items]}
 
     def denied(
         self, code: Code, reason: str, *, public: bool = False, retry_at: datetime | None = None, **detail: Detail
@@ -153,9 +189,73 @@ def resolve(
     if assessed is not None:
         risk = risk.worse(assessed)
     level, failed = _escalated(action, context, resource, params)
-    rules = registry.rules(action.id, max(level, at_least))
+    level = max(level, at_least)
+    impersonated = context.actor.on_behalf_of is not None
+    rules = registry.rules(action.id, level, impersonated and action.impersonating(level) is Impersonation.APPROVE)
     binding = Binding.of(action.id, context, resource, digest, ring)
     return Request(action, context, resource, params, binding, risk, rules, failed)
+
+
+ITEMS_LIMIT = 8192
+
+
+def bundle_of(items: Sequence[Request]) -> Request:
+    """The calls *items*, all of one context, as one call for all of them, under everything that any of them asks for.
+
+    Raises:
+        InvalidInput: for none, for more than 32, for too much to be signed and shown, and for one call twice.
+    """
+    if not 0 < len(items) <= MAX_ITEMS:
+        raise InvalidInput(
+            "items", f"must be 1 to {MAX_ITEMS} calls", remedy="For more of the same, ask for uses= of one call."
+        )
+    if len({item_digest(one.binding, one.action.bound) for one in items}) < len(items):
+        raise InvalidInput("items", "has one call twice", remedy="For more of the same, ask for uses= of one call.")
+    canonical_json([_named(one) for one in items], name="items", limit=ITEMS_LIMIT)
+    rules, first = combined([one.rules for one in items]), items[0]
+    risk = first.risk
+    for one in items[1:]:
+        risk = risk.worse(one.risk)
+    bound = replace(first.binding, action=rules.action.id, resource_type=None, resource_id=None)
+    binding = replace(bound, params=bundle_digest(one.binding for one in items))
+    made = Request(rules.action, first.context, None, None, binding, risk, rules, items=tuple(items))
+    return replace(made, visit=first.visit, presented=first.presented)
+
+
+def _named(request: Request) -> list[object]:
+    """One call of a bundle as an offer names it."""
+    resource = request.resource
+    return [request.action.id, resource and [resource.type, resource.id, resource.label], request.params]
+
+
+def rules_of(registry: Registry, challenge: Challenge) -> Rules:
+    """The rules of the call, or of the bundle, that a challenge is for, at the levels it was opened at."""
+    if not challenge.items:
+        return registry.rules(challenge.binding.action, Risk(challenge.level))
+    return combined([registry.rules(one.action, Risk(one.level)) for one in challenge.items])
+
+
+def listed(action: Action, resource: Resource | None, params: Params | None, level: int = 0) -> Listed:
+    """One call of a bundle, as its challenge keeps it and the person is shown it.
+
+    Raises:
+        InvalidInput: as ``shown``.
+    """
+    return Listed(
+        action=action.id,
+        label=action.label,
+        level=level or int(action.level),
+        resource_type=resource.type if resource else None,
+        resource_id=resource.id if resource else None,
+        resource_label=resource.label if resource else None,
+        params=None if params is None else canonical_json(params).decode(),
+        shown=shown(action, resource, params),
+    )
+
+
+def listed_of(request: Request) -> tuple[Listed, ...]:
+    """Every call of the bundle *request*."""
+    return tuple(listed(one.action, one.resource, one.params, int(one.rules.level)) for one in request.items)
 
 
 def _escalated(action: Action, context: Context, resource: Resource | None, params: Params | None) -> tuple[Risk, bool]:
@@ -173,18 +273,32 @@ def _escalated(action: Action, context: Context, resource: Resource | None, para
 
 
 def refused_outright(request: Request) -> Decision | None:
-    """The denial that no proof can change: blocked session risk, or a hook that failed."""
+    """The denial that no proof can change: blocked session risk, a hook that failed, a surface or an impersonation that
+    the action does not take; of a bundle, that of any item.
+    """
+    if request.items:
+        return next((denied for one in request.items if (denied := refused_outright(one)) is not None), None)
     if request.escalation_failed:
         return request.denied(Code.ACTION_BLOCKED, "escalation_failed")
     if request.risk.level in request.rules.policy.blocked:
         return request.denied(
             Code.ACTION_BLOCKED, "session_risk", score=request.risk.score, risk=request.risk.level.value
         )
+    if request.impersonated and request.action.impersonating(request.rules.level) is Impersonation.REFUSE:
+        return request.denied(Code.ACTION_BLOCKED, IMPERSONATING, public=True)
+    if request.handling is Handling.REFUSE:
+        surface = request.context.surface.value
+        return request.denied(Code.ACTION_BLOCKED, SURFACE_REFUSED, public=True, surface=surface)
     return None
 
 
 def session_age(context: Context, now: datetime) -> float | None:
-    """Seconds since the person last signed in to this session; None where that is not known."""
+    """Seconds since the person last signed in to this session; None where that is not known.
+
+    While somebody is impersonated no login counts: it may be theirs, or the moment the impersonation began.
+    """
+    if context.actor.on_behalf_of is not None:
+        return None
     session = context.session
     if session is None or session.authenticated_at is None or session.authenticated_at > now:
         return None
@@ -223,6 +337,17 @@ def holding(request: Request, now: datetime, strongest: int | None = None) -> Ho
     )
 
 
+def shown_of(request: Request) -> tuple[tuple[str, str], ...]:
+    """What the person is shown of a call; of a bundle, a line for each item.
+
+    Raises:
+        InvalidInput: as ``shown``; also for an item that does not fit its line.
+    """
+    if not request.items:
+        return shown(request.action, request.resource, request.params)
+    return _fitting("The bundle", [(one.label, one.summary) for one in listed_of(request)])
+
+
 def shown(action: Action, resource: Resource | None, params: Params | None) -> tuple[tuple[str, str], ...]:
     """What the person is shown of the params: what ``describe`` makes of them, or name and value of each.
 
@@ -236,9 +361,13 @@ def shown(action: Action, resource: Resource | None, params: Params | None) -> t
             pairs = [(str(label), str(value)) for label, value in action.describe(resource, params)]
         except Exception as error:
             raise InvalidInput(f"Action {action.id!r}: describe", f"failed with {type(error).__name__}") from error
+    return _fitting(f"Action {action.id!r}", pairs)
+
+
+def _fitting(whose: str, pairs: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     if len(pairs) > SHOWN_LIMIT or any(len(label) > LABEL_LIMIT or len(value) > VALUE_LIMIT for label, value in pairs):
         raise InvalidInput(
-            f"Action {action.id!r}: what the person would be shown",
+            f"{whose}: what the person would be shown",
             f"exceeds {SHOWN_LIMIT} lines of {VALUE_LIMIT} characters",
             remedy="Nothing is approved unseen: pass describe= with the params that matter, in short.",
         )

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from stepup.bundle import Listed
 from stepup.canonical import canonical_json
 from stepup.challenge import Challenge
 from stepup.changes import (
@@ -34,7 +35,7 @@ from stepup.throttle import Blocked, Limits, OpenChallenge, Throttle, opening
 
 from .device import device_keys, trust_checks
 from .holding import Held, ways
-from .request import Ids, Request, shown
+from .request import Ids, Request, listed_of, shown_of
 
 
 def start_keys(request: Request) -> tuple[Key, ...]:
@@ -84,7 +85,7 @@ def open_challenge(
         expires_at=expires,
         max_attempts=request.rules.policy.attempts,
         params=None if request.params is None else canonical_json(request.params).decode(),
-        shown=shown(request.action, request.resource, request.params),
+        shown=shown_of(request),
         label=request.action.label,
         resource_label=request.resource.label if request.resource else None,
         reason=clean_text(opening_.reason, limit=500) if opening_.reason else None,
@@ -94,6 +95,8 @@ def open_challenge(
         risk_level=request.risk.level.value,
         risk_reasons=request.risk.reasons,
         risk_methods=None if request.risk.methods is None else tuple(sorted(request.risk.methods)),
+        items=listed_of(request),
+        uses=request.counted,
     )
     observed = observe(snapshot, opening_.own, opening_.methods, now)
     puts = [
@@ -150,6 +153,6 @@ def ensure_epochs(
     return (versions[0], versions[1]), tuple(puts), tuple(checks)
 
 
-def params_of(challenge: Challenge) -> dict[str, object] | None:
-    """The params a challenge was opened with."""
-    return None if challenge.params is None else json.loads(challenge.params)
+def params_of(one: Challenge | Listed) -> dict[str, object] | None:
+    """The params that a challenge, or an item of one, was opened with."""
+    return None if one.params is None else json.loads(one.params)

@@ -7,7 +7,7 @@ visit on whatever response is sent, and commands. A request that has nothing to 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, ParamSpec, TypeVar, Unpack, cast
 from weakref import WeakSet
 
@@ -15,11 +15,12 @@ from flask import Blueprint, Flask, Response, current_app
 
 from stepup._async import AsyncStepUp
 from stepup._sync import StepUp
+from stepup.bundle import Item
 from stepup.context import Context, Resource
 from stepup.decide.signal import Signal, SignalWord
 from stepup.decision import Authorization, Decision
 from stepup.errors import ConfigurationError, InvalidInput, Refused, StepUpError, Unavailable, WrongColour
-from stepup.policy import Params
+from stepup.policy import BUNDLE, Params
 from stepup.web.people import actor_of
 from stepup.web.site import Site, SiteOptions
 from stepup.web.visits import Visit
@@ -164,6 +165,7 @@ class StepUpFlask:
         params: Params | None = None,
         request_id: str | None = None,
         within: object = None,
+        uses: int | None = None,
     ) -> Authorization:
         """Let the call pass or raise, as ``gate.require``; for the body of a view, after validation.
 
@@ -180,7 +182,32 @@ class StepUpFlask:
             token=visit.token(action),
             request_id=request_id,
             within=within,
+            uses=uses,
         )
+
+    def require_bundle(
+        self, items: Iterable[Item], *, request_id: str | None = None, within: object = None
+    ) -> tuple[Authorization, ...]:
+        """Let several calls pass together, each once, or raise, as ``gate.require_bundle``.
+
+        Raises:
+            StepUpRequired, Denied: which the application answers by itself; also if nobody is signed in.
+            UnknownAction, InvalidInput, StoreUnavailable: as ``gate.require_bundle``.
+        """
+        visit = self._asking()
+        return self.gate.require_bundle(
+            items, visit.known, token=visit.token(BUNDLE), request_id=request_id, within=within
+        )
+
+    def check_bundle(self, items: Iterable[Item]) -> Decision:
+        """Decide about several calls, with the token that came along, and spend nothing; as ``gate.check_bundle``.
+
+        Raises:
+            Denied: if nobody is signed in.
+            UnknownAction, InvalidInput, StoreUnavailable: as ``gate.check_bundle``.
+        """
+        visit = self._asking()
+        return self.gate.check_bundle(items, visit.known, token=visit.token(BUNDLE))
 
     def check(self, action: str, *, resource: Resource | None = None, params: Params | None = None) -> Decision:
         """Decide without spending or recording anything: advice, for showing a button as locked or not.

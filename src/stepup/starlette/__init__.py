@@ -140,10 +140,13 @@ class StepUpStarlette:
         params: Params | None = None,
         request_id: str | None = None,
         within: object = None,
+        uses: int | None = None,
     ) -> Authorization:
         """Let the call pass or raise; see ``Gate.require``."""
         step = await self.gate(connection)
-        return await step.require(action, resource=resource, params=params, request_id=request_id, within=within)
+        return await step.require(
+            action, resource=resource, params=params, request_id=request_id, within=within, uses=uses
+        )
 
     async def gate(self, connection: HTTPConnection) -> Gate:
         """The gate for this request."""

@@ -8,7 +8,7 @@ already; it takes sync gates only.
 from __future__ import annotations
 
 import os
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import Any, Final, TypeVar
 
 import anyio.to_thread
@@ -17,13 +17,14 @@ from anyio.lowlevel import RunVar
 
 from stepup._async import AsyncStepUp
 from stepup._bridge import run_sync
-from stepup._engine import authorize, signals
+from stepup._engine import authorize, bundle, signals
 from stepup._sync import StepUp
+from stepup.bundle import Item
 from stepup.context import Context, Resource
 from stepup.decide.signal import Signal, SignalWord
 from stepup.decision import Authorization, Decision
 from stepup.errors import InvalidInput, WrongColour
-from stepup.policy import Params
+from stepup.policy import BUNDLE, Params
 from stepup.web.people import actor_of
 from stepup.web.visits import Visit
 
@@ -71,6 +72,7 @@ class Gate:
         params: Params | None = None,
         request_id: str | None = None,
         within: object = None,
+        uses: int | None = None,
     ) -> Authorization:
         """Let the call pass or raise, as ``AsyncStepUp.require`` does; the shim answers what is raised.
 
@@ -81,7 +83,29 @@ class Gate:
             UnknownAction, InvalidInput, StoreUnavailable: as ``AsyncStepUp.require``.
         """
         context, token = self._visit.known, self._visit.token(action)
-        asked = authorize.require(self._gate.core, action, context, resource, params, token, request_id, within)
+        asked = authorize.require(self._gate.core, action, context, resource, params, token, request_id, within, uses)
+        return await driven(self._gate, asked)
+
+    async def require_bundle(
+        self, items: Iterable[Item], *, request_id: str | None = None, within: object = None
+    ) -> tuple[Authorization, ...]:
+        """Let several calls pass together, each once, or raise, as ``AsyncStepUp.require_bundle`` does.
+
+        Raises:
+            StepUpRequired, Denied: the calls are blocked; Denied also where nobody is signed in.
+            UnknownAction, InvalidInput, StoreUnavailable: as ``AsyncStepUp.require_bundle``.
+        """
+        context, token = self._visit.known, self._visit.token(BUNDLE)
+        asked = bundle.require_bundle(self._gate.core, items, context, token, request_id, within)
+        return await driven(self._gate, asked)
+
+    async def check_bundle(self, items: Iterable[Item]) -> Decision:
+        """Decide about several calls, with the token that came along, and spend nothing.
+
+        Raises:
+            Denied: where nobody is signed in.
+        """
+        asked = bundle.check_bundle(self._gate.core, items, self._visit.known, self._visit.token(BUNDLE))
         return await driven(self._gate, asked)
 
     async def check(self, action: str, *, resource: Resource | None = None, params: Params | None = None) -> Decision:
@@ -142,6 +166,7 @@ class SyncGate:
         params: Params | None = None,
         request_id: str | None = None,
         within: object = None,
+        uses: int | None = None,
     ) -> Authorization:
         """Let the call pass or raise; see ``Gate.require``."""
         return self._gate.require(
@@ -152,7 +177,19 @@ class SyncGate:
             token=self._visit.token(action),
             request_id=request_id,
             within=within,
+            uses=uses,
         )
+
+    def require_bundle(
+        self, items: Iterable[Item], *, request_id: str | None = None, within: object = None
+    ) -> tuple[Authorization, ...]:
+        """Let several calls pass together or raise; see ``Gate.require_bundle``."""
+        context, token = self._visit.known, self._visit.token(BUNDLE)
+        return self._gate.require_bundle(items, context, token=token, request_id=request_id, within=within)
+
+    def check_bundle(self, items: Iterable[Item]) -> Decision:
+        """Decide about several calls, and spend nothing; see ``Gate.check_bundle``."""
+        return self._gate.check_bundle(items, self._visit.known, token=self._visit.token(BUNDLE))
 
     def check(self, action: str, *, resource: Resource | None = None, params: Params | None = None) -> Decision:
         """Decide without spending or recording anything; see ``Gate.check``."""

@@ -8,7 +8,7 @@
     wipe()                                    # reached only after a proof for exactly this
 
 ============= =========================================================================
-here          ``confirm``, and the device that a script's proofs are bound to
+here          ``confirm``, ``confirm_bundle``, and the device that a script's proofs are bound to
 ``_ceremony`` one challenge, from what is shown to the last answer; ``Cancelled``
 ``_console``  the terminal this process was started from; ``Terminal``, for your own
 ``_words``    what is said: the challenge, the methods, why not and what helps
@@ -24,13 +24,18 @@ import contextlib
 import getpass
 import hashlib
 import socket
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from stepup._bridge import is_async
 from stepup._sync import StepUp
+from stepup.bundle import Item
+from stepup.challenge import Challenge
 from stepup.context import Actor, Context, Device, Resource
 from stepup.decision import Authorization
 from stepup.errors import Code, DeliveryFailed, Denied, InvalidInput, NotInteractive, StepUpRequired, WrongColour
 from stepup.policy import Params
+from stepup.surface import Surface
 
 from ._ceremony import Cancelled as Cancelled
 from ._ceremony import Ceremony
@@ -38,7 +43,9 @@ from ._console import Console as Console
 from ._console import Terminal as Terminal
 from ._words import ELSEWHERE, ended, why_not
 
-__all__ = ["Cancelled", "Console", "Terminal", "confirm", "this_machine"]
+T = TypeVar("T")
+
+__all__ = ["Cancelled", "Console", "Terminal", "confirm", "confirm_bundle", "this_machine"]
 
 
 def confirm(
@@ -79,9 +86,56 @@ def confirm(
         StoreUnavailable: the outcome is not known; treat it as refused.
     """
     _require_sync(gate)
-    context = Context(actor, device=this_machine(), organization=organization)
+    context = _context(actor, organization)
+
+    def require(token: str | None) -> Authorization:
+        return gate.require(action, context, resource=resource, params=params, token=token)
+
+    def start() -> Challenge:
+        return gate.start(action, context, resource=resource, params=params, reason=reason)
+
+    return _confirmed(gate, require, start, context, terminal)
+
+
+def confirm_bundle(
+    gate: StepUp,
+    items: Sequence[Item],
+    *,
+    actor: Actor,
+    organization: str | None = None,
+    reason: str | None = None,
+    terminal: Terminal | None = None,
+) -> tuple[Authorization, ...]:
+    """As ``confirm``, for several calls by one proof: all of them are let pass, each once, or none.
+
+    The person is shown every item. At most 32, and none twice.
+
+    Raises:
+        As ``confirm``, and InvalidInput for something that is no bundle.
+    """
+    _require_sync(gate)
+    context = _context(actor, organization)
+    listed = tuple(items)
+
+    def require(token: str | None) -> tuple[Authorization, ...]:
+        return gate.require_bundle(listed, context, token=token)
+
+    def start() -> Challenge:
+        return gate.start_bundle(listed, context, reason=reason)
+
+    return _confirmed(gate, require, start, context, terminal)
+
+
+def _confirmed(
+    gate: StepUp,
+    require: Callable[[str | None], T],
+    start: Callable[[], Challenge],
+    context: Context,
+    terminal: Terminal | None,
+) -> T:
+    """What *require* gives: without proof if it can be had, else with the token of the challenge that *start* opens."""
     try:
-        return gate.require(action, context, resource=resource, params=params)
+        return require(None)
     except Denied as denied:
         with contextlib.suppress(NotInteractive):
             _tell(Console() if terminal is None else terminal, gate, denied)
@@ -92,12 +146,11 @@ def confirm(
     try:
         if ELSEWHERE.issuperset(needed.methods):
             raise Denied(ended(needed.action, needed.level, Code.NO_USABLE_METHOD, "not_at_a_terminal"))
-        challenge = gate.start(action, context, resource=resource, params=params, reason=reason)
-        verified = Ceremony(gate, challenge, context, screen).run()
+        verified = Ceremony(gate, start(), context, screen).run()
     except (Denied, DeliveryFailed) as error:
         _tell(screen, gate, error)
         raise
-    return gate.require(action, context, resource=resource, params=params, token=verified.token)
+    return require(verified.token)
 
 
 def this_machine() -> Device:
@@ -113,6 +166,10 @@ def this_machine() -> Device:
     host = socket.gethostname()
     digest = hashlib.sha256(f"stepup.terminal\0{host}\0{user}".encode(errors="backslashreplace")).hexdigest()
     return Device(f"terminal:{digest[:32]}", label=f"{user} at {host} (terminal)")
+
+
+def _context(actor: Actor, organization: str | None) -> Context:
+    return Context(actor, device=this_machine(), organization=organization, surface=Surface.SCRIPT)
 
 
 def _require_sync(gate: object) -> None:

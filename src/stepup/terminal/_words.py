@@ -14,7 +14,7 @@ from typing import Final
 
 from stepup.challenge import Challenge
 from stepup.decision import Decision, Outcome, Reason
-from stepup.errors import Code, DeliveryFailed, Denied
+from stepup.errors import WAYS_ON, Code, DeliveryFailed, Denied
 from stepup.policy import Risk
 
 ELSEWHERE: Final = frozenset({"passkey", "approval"})
@@ -43,9 +43,11 @@ def described(challenge: Challenge, now: datetime) -> str:
     facts += [("From", challenge.device_label or ""), ("Reason", challenge.reason or "")]
     lines = ["", f"Please confirm: {printable(challenge.label)}", ""]
     lines += [line for name, value in facts if value for line in _wrapped(f"  {name:<14}", value)]
+    if challenge.uses is not None and challenge.uses > 1 and not challenge.items:
+        lines.append(f"  {'Opens':<14}up to {challenge.uses} calls")
     if challenge.shown:
         lines += [
-            "  Parameters",
+            f"  These {len(challenge.items)}, each once" if challenge.items else "  Parameters",
             *(line for name, value in challenge.shown for line in _wrapped("    ", f"{name}: {value}")),
         ]
     return "\n".join([*lines, "", f"Answer {when(challenge.expires_at, now, 'by')}. Ctrl-C cancels."])
@@ -109,6 +111,7 @@ def why_not(error: Denied | DeliveryFailed, now: datetime) -> str:
     if any(reason.code == "not_at_a_terminal" for reason in decision.reasons):
         return "This needs a method that cannot be answered at a terminal. Do it in the browser."
     parts = [_SENTENCES.get(decision.code, f"This was refused ({decision.code.value}).")]
+    parts += [WAYS_ON[reason.code] for reason in decision.reasons if reason.code in WAYS_ON]
     if decision.retry_at is not None:
         parts.append(f"Try again {when(decision.retry_at, now)}.")
     elif decision.code is Code.LOCKED_OUT:

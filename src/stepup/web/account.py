@@ -75,8 +75,9 @@ async def session(call: Call) -> WebResponse:
 
 async def grants(call: Call) -> WebResponse:
     """What is unlocked now."""
-    held = await upkeep.grants(call.core, call.context)
-    return call.ok({"grants": [doc.grant_document(grant) for grant in held], "now": zulu(call.core.now())})
+    held = await upkeep.unlocked(call.core, call.context)
+    listed = [doc.grant_document(grant, remaining) for grant, remaining in held]
+    return call.ok({"grants": listed, "now": zulu(call.core.now())})
 
 
 async def revoke_grant(call: Call) -> WebResponse:

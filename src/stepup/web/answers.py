@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, Field, RootModel
 
+from stepup.bundle import MAX_ITEMS
 from stepup.challenge import State
 from stepup.context import RiskLevel
 from stepup.decision import Outcome
@@ -40,7 +41,7 @@ _Time = Annotated[
 ]
 _Detail = str | int | bool | None
 _RiskWord = Literal["low", "medium", "high", "critical"]
-_Details = Annotated[list[AuthorizationDetail], Field(min_length=1, max_length=1)]
+_Details = Annotated[list[AuthorizationDetail], Field(min_length=1, max_length=MAX_ITEMS)]
 
 
 # -- the ceremony -------------------------------------------------------------------------
@@ -101,8 +102,28 @@ class Challenge(Document):
     audit: ChallengeAudit
 
 
+class ItemResource(Document):
+    """What one call of a bundle is done to."""
+
+    type: str
+    id: str
+    label: str | None
+
+
+class ChallengeItem(Document):
+    """One call of a bundle, as the person is shown it."""
+
+    label: str
+    resource: ItemResource | None
+    params: list[ShownParam]
+
+
 class ChallengeEnvelope(Document):
-    """A challenge, and what else a client needs to carry it on."""
+    """A challenge, and what else a client needs to carry it on.
+
+    ``items`` are the calls of a bundle. ``uses`` is how often the proof could be spent; null where that is not counted.
+    ``onBehalfOf`` is whom the person acts for, by id.
+    """
 
     challenge: Challenge
     description: str
@@ -110,6 +131,9 @@ class ChallengeEnvelope(Document):
     attempts_left: Annotated[int, Field(ge=0)]
     remaining: list[str]
     proved: list[str]
+    items: Annotated[list[ChallengeItem], Field(max_length=MAX_ITEMS)]
+    uses: int | None
+    on_behalf_of: str | None
 
 
 class Prompt(Document):
@@ -227,7 +251,7 @@ class Session(Document):
 
 
 class Grant(Document):
-    """Something that is unlocked. ``uses`` is null where they are not counted."""
+    """Something that is unlocked. ``uses``, and ``remaining`` of them, are null where they are not counted."""
 
     id: str
     action: str
@@ -238,6 +262,7 @@ class Grant(Document):
     issued_at: _Time
     expires_at: _Time
     uses: int | None
+    remaining: int | None
 
 
 class Grants(Document):
@@ -254,6 +279,7 @@ class Event(Document):
     at: _Time
     type: EventType
     result: Literal["ok", "refused", "open"]
+    on_behalf_of: str | None
     action: str | None
     resource_type: str | None
     resource_id: str | None

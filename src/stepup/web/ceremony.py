@@ -28,8 +28,9 @@ from stepup._engine import begin, look, start, verify
 from stepup._engine.core import Core
 from stepup.challenge import Challenge, State
 from stepup.decide.attempt import MoreNeeded, Verified
+from stepup.decide.request import rules_of
 from stepup.errors import Code, DeliveryFailed, Refused
-from stepup.policy import Policy, Risk
+from stepup.policy import Policy
 
 from . import devices, pages
 from .bodies import BadRequest, read_form
@@ -135,7 +136,8 @@ def _verified(turn: Turn, outcome: Verified) -> WebResponse:
     """The end. It names no challenge: that one was bound to the session's old id, under which nobody asks any more."""
     devices.keep(turn.call, outcome)
     made, grant, core, names = turn.goes(f"{ROOT}/done"), outcome.grant, turn.call.core, turn.call.to.cookies
-    if not core.registry.rules(grant.binding.action, Risk(grant.level)).policy.token_required:
+    rules = core.registry.rules
+    if not grant.items and not rules(grant.binding.action, Risk(grant.level)).policy.token_required:
         return made  # the server finds the grant by the session
     left = math.ceil((grant.expires_at - core.now()).total_seconds())
     return made.with_headers(("set-cookie", names.set(names.grant, outcome.token, max(1, left))))
@@ -198,7 +200,7 @@ def _asked(turn: Turn, challenge: Challenge) -> pages.Asked:
 
 
 def _policy(core: Core, challenge: Challenge) -> Policy:
-    return core.registry.rules(challenge.binding.action, Risk(challenge.level)).policy
+    return rules_of(core.registry, challenge).policy
 
 
 def _trouble(turn: Turn, challenge: Challenge) -> pages.Trouble | None:

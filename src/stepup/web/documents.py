@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from stepup.bundle import Listed
 from stepup.ceremony import Prompt
 from stepup.challenge import Challenge, State
 from stepup.context import Context, RiskLevel
@@ -63,6 +64,21 @@ def envelope(challenge: Challenge, rules: Rules, context: Context, now: datetime
         "attemptsLeft": challenge.attempts_left if challenge.state is State.OPEN else 0,
         "remaining": [name for name in challenge.allowed if name not in proved],
         "proved": sorted(proved),
+        "items": [item_document(one) for one in challenge.items],
+        "uses": challenge.uses,
+        "onBehalfOf": challenge.binding.on_behalf_of,
+    }
+
+
+def item_document(item: Listed) -> dict[str, object]:
+    """One call of a bundle, as the person is shown it."""
+    resource = None
+    if item.resource_type is not None:
+        resource = {"type": item.resource_type, "id": item.resource_id, "label": item.resource_label}
+    return {
+        "label": item.label,
+        "resource": resource,
+        "params": [{"label": label, "value": value} for label, value in item.shown],
     }
 
 
@@ -85,8 +101,8 @@ def prompt_document(prompt: Prompt) -> dict[str, object]:
     }
 
 
-def grant_document(grant: Grant) -> dict[str, object]:
-    """Something that is unlocked."""
+def grant_document(grant: Grant, remaining: int | None) -> dict[str, object]:
+    """Something that is unlocked, and how often it can still be spent where that is counted."""
     bound = grant.binding
     return {
         "id": grant.id,
@@ -98,6 +114,7 @@ def grant_document(grant: Grant) -> dict[str, object]:
         "issuedAt": zulu(grant.issued_at),
         "expiresAt": zulu(grant.expires_at),
         "uses": grant.uses,
+        "remaining": remaining,
     }
 
 
@@ -132,6 +149,7 @@ def event_document(event: Event) -> dict[str, object]:
         "at": zulu(event.at),
         "type": event.type.value,
         "result": event.result,
+        "onBehalfOf": event.on_behalf_of,
         "action": event.action,
         "resourceType": event.resource_type,
         "resourceId": event.resource_id,

@@ -6,14 +6,14 @@ given together, offer and details have to name the same call.
 
 from __future__ import annotations
 
-from stepup._engine import authorize, begin, look, start, verify
+from stepup._engine import authorize, begin, bundle, look, start, verify
 from stepup._engine.core import logger
-from stepup._engine.offer import read_offer
+from stepup._engine.offer import Offered, read_offer
 from stepup.challenge import Challenge
 from stepup.decide.attempt import MoreNeeded, Verified
+from stepup.decide.request import rules_of
 from stepup.decision import Outcome
 from stepup.errors import Code
-from stepup.policy import Risk
 
 from . import devices
 from . import documents as doc
@@ -32,9 +32,12 @@ async def preflight(call: Call) -> WebResponse:
     what a challenge is about is written to the person, so not everybody who holds a session may word it.
     """
     asked = call.body(Naming).call
-    decision = await authorize.check(call.core, asked.action, call.context, asked.resource, asked.params, None)
+    if asked.items:
+        decision = await bundle.check_bundle(call.core, asked.items, call.context, None)
+    else:
+        decision = await authorize.check(call.core, asked.action, call.context, asked.resource, asked.params, None)
     blocked = decision.outcome is Outcome.STEP_UP_REQUIRED
-    offer = decision.offer if blocked and await _may_start(call, asked.action) else None
+    offer = decision.offer if blocked and await _may_start(call, asked) else None
     more = {"retryAt": zulu(decision.retry_at), "offer": offer, MEMBER: described(asked) if blocked else None}
     return call.ok(decision.public() | more)
 
@@ -47,26 +50,30 @@ async def start_challenge(call: Call) -> WebResponse:
 
 
 async def _by_offer(call: Call, sent: StartByOffer) -> Challenge:
-    if sent.authorization_details is not None:
+    if sent.details is not None:
         offered = read_offer(call.core, sent.offer, call.context, call.core.now())
         # An offer that cannot be read is refused below, and recorded.
-        if offered is not None and not same_call(offered, sent.authorization_details[0].call):
+        if offered is not None and not same_call(offered, sent.details):
             raise BadRequest(f"{MEMBER} must name the call that the offer names.")
     return await start.start_offer(call.core, sent.offer, call.context, sent.reason)
 
 
 async def _by_name(call: Call, sent: Starting) -> Challenge:
     asked = call.body(Naming).call
-    if not await _may_start(call, asked.action):
+    if not await _may_start(call, asked):
         raise BadRequest("A challenge is opened with the offer of a blocked call.")
-    return await start.start_challenge(call.core, asked.action, call.context, asked.resource, asked.params, sent.reason)
+    return await start.open_for(call.core, await start.named_request(call.core, asked, call.context), sent.reason)
 
 
-async def _may_start(call: Call, action: str) -> bool:
+async def _may_start(call: Call, asked: Offered) -> bool:
+    """Whether the application lets the client word this call; of a bundle, each of its calls."""
     if call.to.may_start is None:
         return False
     try:
-        return await call.core.call(call.to.may_start, action, call.context) is True
+        for action in dict.fromkeys([one.action for one in asked.items] or [asked.action]):
+            if await call.core.call(call.to.may_start, action, call.context) is not True:
+                return False
+        return True
     except Exception as error:  # noqa: BLE001 -- a hook that fails has not said yes
         logger.warning("may_start raised %s", type(error).__name__)
         return False
@@ -108,5 +115,5 @@ async def attempt(call: Call) -> WebResponse:
 
 
 def _enveloped(call: Call, found: Challenge) -> dict[str, object]:
-    rules = call.core.registry.rules(found.binding.action, Risk(found.level))
+    rules = rules_of(call.core.registry, found)
     return doc.envelope(found, rules, call.context, call.core.now())

@@ -48,7 +48,15 @@ class Subject(NamedTuple):
         resource = None
         if bound.resource_type is not None and bound.resource_id is not None:
             resource = Resource(bound.resource_type, bound.resource_id, challenge.resource_label)
-        return cls.of(challenge.label, resource, challenge.shown)
+        return cls.of(challenge.label, resource, challenge.shown).with_terms(
+            None if challenge.items else challenge.uses, bound.on_behalf_of
+        )
+
+    def with_terms(self, uses: int | None, on_behalf_of: str | None) -> Subject:
+        """With how often it could be done by one proof, where that is more than once, and for whom."""
+        often = [("How often", f"up to {uses} times")] if uses is not None and uses > 1 else []
+        behalf = [("On behalf of", on_behalf_of)] if on_behalf_of is not None else []
+        return Subject(self.label, (*self.rows, *often, *behalf))
 
 
 class Sent(NamedTuple):

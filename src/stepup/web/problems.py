@@ -17,7 +17,7 @@ from typing import Final, Literal, NamedTuple
 
 from stepup._engine.offer import named
 from stepup.decision import Decision, Outcome
-from stepup.errors import Code, DeliveryFailed, InvalidInput, Refused, StepUpError, UnknownAction
+from stepup.errors import WAYS_ON, Code, DeliveryFailed, InvalidInput, Refused, StepUpError, UnknownAction
 from stepup.ports import Clock
 from stepup.token import TokenWriter
 
@@ -219,7 +219,7 @@ class Voice(NamedTuple):
 
 def decision_members(decision: Decision) -> dict[str, object]:
     """What a client may know of a decision; empty members are left out."""
-    offered = decision.outcome is Outcome.STEP_UP_REQUIRED
+    offered, reasons = decision.outcome is Outcome.STEP_UP_REQUIRED, [reason.code for reason in decision.reasons]
     members: dict[str, object] = {
         "action": decision.action or None,
         "methods": list(decision.methods) if offered else None,
@@ -231,6 +231,7 @@ def decision_members(decision: Decision) -> dict[str, object]:
         "retryAt": zulu(decision.retry_at),
         "enrolUrl": decision.enrol_url,
         "loginUrl": decision.login_url,
+        "detail": None if offered else next((WAYS_ON[one] for one in reasons if one in WAYS_ON), None),
     }
     return members
 

@@ -12,10 +12,10 @@ from typing import Final, cast
 from urllib.parse import quote
 
 from stepup._engine.core import Core
-from stepup._engine.offer import read_offer
-from stepup.decide.request import shown
+from stepup._engine.offer import Offered, read_offer
+from stepup.decide.request import listed, shown
 from stepup.errors import InvalidInput, StepUpError, StepUpRequired
-from stepup.policy import Risk
+from stepup.policy import Risk, least, titled
 
 from . import pages
 from .call import Protocol
@@ -71,28 +71,51 @@ def _first_page(to: Protocol, request: WebRequest, error: StepUpRequired, back: 
     offered = None if context is None else read_offer(core, error.offer, context, core.now())
     if context is None or offered is None:
         return None
-    action = core.registry.action(offered.action)
-    try:
-        pairs = shown(action, offered.resource, offered.params)
-    except InvalidInput:
-        pairs = ()  # opening the challenge says what is wrong: nothing is approved unseen
+    subject = _subject(core, offered).with_terms(_uses(core, offered), context.actor.on_behalf_of)
     return pages.ask(
         pages.Asked(
             to=f"{to.prefix}{ROOT}",
             back=back,
             account=context.actor.email or context.actor.id,
-            subject=pages.Subject.of(action.label, offered.resource, pairs),
+            subject=subject,
             methods=error.methods,
             prepares=prepares(core),
             now=core.now(),
             hidden={"offer": error.offer, "next": back},
-            remember=_may_remember(to, request, action.id, error.decision.level),
+            remember=_may_remember(to, request, offered, error.decision.level),
         )
     )
 
 
-def _may_remember(to: Protocol, request: WebRequest, action: str, level: int) -> bool:
-    return request.keep_device is not None and to.core.registry.rules(action, Risk(level)).policy.remember
+def _may_remember(to: Protocol, request: WebRequest, offered: Offered, level: int) -> bool:
+    """Whether the box is shown; of a bundle, every call has to allow it."""
+    registry = to.core.registry
+    named = [one.action for one in offered.items] or [offered.action]
+    allowed = all(
+        registry.rules(one, max(registry.action(one).level, Risk(1 if offered.items else level))).policy.remember
+        for one in named
+    )
+    return request.keep_device is not None and allowed
+
+
+def _uses(core: Core, offered: Offered) -> int | None:
+    """How often the call could be made by one proof, where that is counted."""
+    if offered.items:
+        return None
+    action = core.registry.action(offered.action)
+    return least(offered.uses, core.registry.rules(action.id, action.level).policy.uses)
+
+
+def _subject(core: Core, offered: Offered) -> pages.Subject:
+    """What would be approved; for a bundle, a line for each of its calls."""
+    try:
+        if not offered.items:
+            action = core.registry.action(offered.action)
+            return pages.Subject.of(action.label, offered.resource, shown(action, offered.resource, offered.params))
+        rows = [listed(core.registry.action(one.action), one.resource, one.params) for one in offered.items]
+        return pages.Subject(titled(one.label for one in rows), [(one.label, one.summary) for one in rows])
+    except InvalidInput:
+        return pages.Subject("", ())  # opening the challenge says what is wrong: nothing is approved unseen
 
 
 def _carried(spoken: WebResponse, body: bytes) -> WebResponse:

@@ -25,7 +25,7 @@ from .people import actor_of
 from .problems import Answers
 from .refusals import refused, wants_page
 from .sessions import Sessions
-from .visits import Desk, Rotate, TokenFrom, Visit
+from .visits import Desk, Rotate, SurfaceOf, TokenFrom, Visit
 
 _PUBLIC: Final = frozenset({"/openapi.json", "/ceremony/done"})
 _PUBLIC_BELOW: Final = ("/problems/", "/static/")
@@ -44,6 +44,8 @@ class SiteOptions(TypedDict, total=False):
         cookie: what the cookies' names begin with; ``stepup``.
         proxies: networks of your own proxies, whose ``X-Forwarded-For`` is believed.
         token_from: where the token is, if not in the header ``StepUp-Token``.
+        surface_of: how a request came in, as a ``Surface`` or its name, where that is not a session by cookie or a
+            bearer token: ``api_key`` for a key of your own, say. None for what it looks like.
     """
 
     prefix: str
@@ -54,6 +56,7 @@ class SiteOptions(TypedDict, total=False):
     cookie: str
     proxies: Collection[str]
     token_from: TokenFrom | None
+    surface_of: SurfaceOf | None
 
 
 class Site:
@@ -71,6 +74,7 @@ class Site:
         cookie: str = "stepup",
         proxies: Collection[str] = (),
         token_from: TokenFrom | None = None,
+        surface_of: SurfaceOf | None = None,
     ) -> None:
         """See ``SiteOptions``.
 
@@ -95,6 +99,7 @@ class Site:
             proxies=proxy_networks(proxies),
             trusted=frozenset(trusted),
             token_from=token_from,
+            surface_of=surface_of,
         )
 
     def visit(

@@ -20,6 +20,8 @@ from stepup._engine.core import Core
 from stepup.context import Actor, Context, Session
 from stepup.decision import Decision, Outcome
 from stepup.errors import Code, ConfigurationError, Denied, InvalidInput
+from stepup.policy import BUNDLE
+from stepup.surface import Surface
 
 from .addresses import Network, client_ip
 from .cookies import DEVICE_LIFE, CookieNames, Devices, device, read_cookies
@@ -30,6 +32,7 @@ from .sessions import LIFE, Bound, Sessions
 TOKEN_HEADER: Final = "stepup-token"  # noqa: S105 -- the name of a header
 Rotate = Callable[[], str | Awaitable[str]]
 TokenFrom = Callable[[WebRequest], str | None]
+SurfaceOf = Callable[[WebRequest], "Surface | str | None"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class Desk:
     proxies: tuple[Network, ...] = ()
     trusted: frozenset[str] = frozenset()
     token_from: TokenFrom | None = None
+    surface_of: SurfaceOf | None = None
 
 
 class Visit:
@@ -115,7 +119,8 @@ class Visit:
     def token(self, action: str) -> str | None:
         """The token presented for *action*: in the header, or by a form of this site in the grant's cookie.
 
-        The cookie is taken by the post that it was made for and by no other request, and goes with it.
+        The cookie is taken by the post that it was made for and by no other request, and goes with it. Whether a
+        bundle's is for *action* is for the gate to say.
         """
         given = self._presented()
         if given is not None:
@@ -136,7 +141,7 @@ class Visit:
     def _opens(self, cookie: str, action: str) -> bool:
         claims = self._desk.core.grants.read(cookie)
         own = None if claims is None else cast("Mapping[str, Any]", claims)["stepup"]
-        return own is not None and own["act"] == action
+        return own is not None and own["act"] in {action, BUNDLE}
 
     def keep_device(self, token: str, seconds: int) -> None:
         """Keep a device token in the browser, where no script can read it; 0 seconds take it away."""
@@ -149,7 +154,7 @@ class Visit:
         """Somebody has just signed in, by *methods*: the session gets a new id and is fresh from now.
 
         Raises:
-            InvalidInput: for nobody, a method that is no name, or more than eight.
+            InvalidInput: for nobody, a caller that is no browser, a method that is no name, or more than eight.
             ConfigurationError: where the application gives whole contexts, whose session says it itself.
         """
         if self._whole:
@@ -158,8 +163,8 @@ class Visit:
             )
         if actor is None:
             raise InvalidInput("signed_in", "was told of nobody")
-        if self._asked.bearer:
-            raise InvalidInput("signed_in", "a caller with a bearer token has no session that could be signed in to")
+        if self._asked.bearer or self._surface() is not Surface.BROWSER:
+            raise InvalidInput("signed_in", "a caller without a browser has no session that could be signed in to")
         self._bound = self._desk.sessions.signed_in(methods, self._desk.core.now())
         self._keep(actor)
 
@@ -204,9 +209,25 @@ class Visit:
 
     # -- who ----------------------------------------------------------------------------
 
+    def _surface(self) -> Surface:
+        """How the request came in, as the application says, or as it authenticates.
+
+        Raises:
+            InvalidInput: for a surface that there is not.
+        """
+        said = None if self._desk.surface_of is None else self._desk.surface_of(self._asked)
+        if said is None:
+            return Surface.BEARER if self._asked.bearer else Surface.BROWSER
+        try:
+            return Surface(said)
+        except ValueError:
+            raise InvalidInput("surface_of", f"must give one of {', '.join(Surface)}, or None") from None
+
     def _identified(self, actor: Actor) -> Context:
         if self._asked.bearer:
             return self._made(actor, Session(_token_session(self._asked.headers["authorization"])), None)
+        if self._surface() is not Surface.BROWSER:
+            return self._made(actor, None, None)  # a program: it has no session of a browser, and gets no cookie
         cookie = self._cookies.get(self._desk.names.session)
         self._bound = self._desk.sessions.read(cookie, actor, self._desk.core.now())
         if self._bound is None:
@@ -233,7 +254,7 @@ class Visit:
         self._to_set[names.device] = names.set(names.device, written, DEVICE_LIFE)
         return made
 
-    def _made(self, actor: Actor, session: Session, fingerprint: str | None) -> Context:
+    def _made(self, actor: Actor, session: Session | None, fingerprint: str | None) -> Context:
         headers, user_agent = self._asked.headers, self._asked.headers.get("user-agent", "")
         return Context(
             actor,
@@ -244,6 +265,7 @@ class Visit:
             user_agent=user_agent or None,
             locale=_locale(headers.get("accept-language", "")),
             device_token=None if fingerprint is None else self._cookies.get(self._desk.names.trust),
+            surface=self._surface(),
         )
 
 

@@ -15,7 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from stepup._engine.offer import Offered
+from stepup.bundle import MAX_ITEMS, Item
 from stepup.context import MAX_ID, Resource
+from stepup.policy import BUNDLE
 
 from .bodies import BadRequest
 from .details import MEMBER
@@ -75,7 +77,7 @@ class Naming(Sent):
 
 
 class AuthorizationDetail(Naming):
-    """One call, in the form of RFC 9396. A client may send exactly one, with these members and no others."""
+    """One call, in the form of RFC 9396, with these members and no others. Several together name a bundle."""
 
     type: Literal["urn:stepup:action"]
     actions: Annotated[list[_ActionId], Field(min_length=1, max_length=1)]
@@ -88,7 +90,15 @@ class AuthorizationDetail(Naming):
         return Offered(self.actions[0], _resource(self.resource), self.params)
 
 
-_OneDetail = Annotated[list[AuthorizationDetail], Field(min_length=1, max_length=1)]
+_Details = Annotated[list[AuthorizationDetail], Field(min_length=1, max_length=MAX_ITEMS)]
+
+
+def _named(details: Sequence[AuthorizationDetail]) -> Offered:
+    """The call that one detail names, or the bundle that several do."""
+    if len(details) == 1:
+        return details[0].call
+    calls = [one.call for one in details]
+    return Offered(BUNDLE, None, None, tuple(Item(one.action, one.resource, one.params) for one in calls))
 
 
 class ByCall(Naming):
@@ -107,12 +117,12 @@ class ByCall(Naming):
 class ByDetails(Naming):
     """A call, named by its authorization details."""
 
-    authorization_details: Annotated[_OneDetail, Field(alias=MEMBER)]
+    authorization_details: Annotated[_Details, Field(alias=MEMBER)]
 
     @property
     def call(self) -> Offered:
         """The call it names."""
-        return self.authorization_details[0].call
+        return _named(self.authorization_details)
 
 
 class Starting(Sent):
@@ -133,7 +143,12 @@ class StartByOffer(Starting):
     """A challenge for a blocked call, by the offer in its answer; details, if given, must name the very same call."""
 
     offer: Annotated[str, Field(min_length=1, max_length=16_384, repr=False)]
-    authorization_details: Annotated[_OneDetail | None, Field(alias=MEMBER)] = None
+    authorization_details: Annotated[_Details | None, Field(alias=MEMBER)] = None
+
+    @property
+    def details(self) -> Offered | None:
+        """The call that the details name, if there are any."""
+        return None if self.authorization_details is None else _named(self.authorization_details)
 
 
 class Attempt(Sent):
@@ -196,8 +211,8 @@ _WRONG: Final[Mapping[str, str]] = {
     "dict_type": "must be an object",
     "model_type": "must be an object",
     "list_type": "must be a list",
-    "too_short": "must have one entry",
-    "too_long": "must have one entry",
+    "too_short": "must have an entry",
+    "too_long": "must have at most {max_length} entries",
     "literal_error": "must be {expected}",
     "greater_than_equal": "must be at least {ge}",
     "less_than_equal": "must be at most {le}",

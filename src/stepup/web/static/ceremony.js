@@ -23,6 +23,8 @@ export class Ceremony {
   deadline = 0;
   /** What the action does, in a sentence. */
   about = "";
+  /** @type {import("./types.js").Terms} what it would open, beyond the challenge's own words */
+  terms = { items: [], uses: null, onBehalfOf: null };
   closed = false;
   #times = 0;
 
@@ -49,6 +51,7 @@ export class Ceremony {
     if (!opened) return false;
     this.challenge = opened.challenge;
     this.methods = opened.remaining;
+    this.terms = opened;
     this.deadline = local(opened.challenge.expiresAt);
     this.about = opened.description;
     this.sent.clear();
@@ -94,7 +97,8 @@ export class Ceremony {
   /** What the person was shown, and who that is: an answer is for nothing else, and from nobody else. */
   get #shown() {
     const { action, actor, params } = this.challenge ?? {};
-    return canonical([action, actor?.id, actor?.email, params, this.about]);
+    const { items, uses, onBehalfOf } = this.terms;
+    return canonical([action, actor?.id, actor?.email, params, this.about, items, uses, onBehalfOf]);
   }
 
   get #path() {

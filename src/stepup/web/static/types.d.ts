@@ -36,8 +36,19 @@ export interface Challenge {
   policy: { allowTrustedDeviceRemembering: boolean };
 }
 
+/** What a proof would open: the calls of a bundle, how often, and for whom. Nulls where there is nothing to say. */
+export interface Terms {
+  items: {
+    label: string;
+    resource: { type: string; id: string; label: string | null } | null;
+    params: { label: string; value: string }[];
+  }[];
+  uses: number | null;
+  onBehalfOf: string | null;
+}
+
 /** The challenge, and what else is needed to carry it on. */
-export interface Envelope {
+export interface Envelope extends Terms {
   challenge: Challenge;
   description: string;
   now: string;

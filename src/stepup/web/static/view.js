@@ -115,7 +115,7 @@ export class View {
    * What is to be approved, by whom, and which ways there are not.
    * @param {Ceremony} ceremony
    */
-  describe({ challenge, about, problem, methods }) {
+  describe({ challenge, about, problem, methods, terms }) {
     const { action, actor, params } = /** @type {import("./types.js").Challenge} */ (challenge);
     const [before = "", after = ""] = this.text("lead", { site: location.host }).split("{who}");
     this.lead.replaceChildren(before, h("strong", {}, bdi(actor.email ?? actor.id)), after);
@@ -123,7 +123,9 @@ export class View {
       [this.text("action"), action.label],
       [this.text("description"), about],
       [action.resourceType ?? "", action.resourceId ?? ""],
-      ...params.map(({ label, value }) => [label, value]),
+      ...(terms.items.length ? [] : params).map(({ label, value }) => [label, value]),
+      [this.text("uses"), !terms.items.length && (terms.uses ?? 0) > 1 ? this.text("uses.upto", { n: terms.uses ?? 0 }) : ""],
+      [this.text("behalf"), terms.onBehalfOf ?? ""],
     ].filter(([, value]) => value);
     const risk = action.riskLevel;
     this.summary.replaceChildren(
@@ -131,9 +133,20 @@ export class View {
       h("dt", {}, this.text("risk")),
       h("dd", { part: "risk", "data-risk": risk }, this.text(`risk.${risk}`) || risk),
     );
+    if (terms.items.length) this.summary.append(h("dt", {}, this.text("items", { n: terms.items.length })), this.#items(terms.items));
     const not = { ...problem.unavailable, ...(methods.includes("passkey") && !available ? { passkey: "browser" } : {}) };
     const named = Object.entries(not).map(([name, why]) => `${this.name(name)} (${this.text(`why.${why}`) || this.text("why.other")})`);
     this.others.textContent = named.length ? `${this.text("unavailable")} ${named.join(", ")}` : "";
+  }
+
+  /** Every call of a bundle: nothing is approved unseen. @param {import("./types.js").Terms["items"]} items */
+  #items(items) {
+    const line = (/** @type {import("./types.js").Terms["items"][number]} */ { label, resource, params }) => {
+      const named = resource ? [[resource.type, resource.label ? `${resource.label} (${resource.id})` : resource.id]] : [];
+      const facts = [...named, ...params.map((one) => [one.label, one.value])];
+      return h("li", {}, bdi(label), ...facts.flatMap(([name = "", value = ""]) => [", ", bdi(name), ": ", bdi(value)]));
+    };
+    return h("dd", {}, h("ol", { part: "items" }, ...items.map(line)));
   }
 
   /** @param {string} method */
