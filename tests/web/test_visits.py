@@ -277,7 +277,7 @@ def test_an_application_that_gives_contexts_has_the_cookie_too() -> None:
         visit = site.visit_in(request, given)
         assert visit.context is not None
         assert visit.context.device_token == expected
-    assert visit.request.keep_device is not None
+        assert visit.request.keep_device is not None
 
 
 # -- cookies --------------------------------------------------------------------------------
