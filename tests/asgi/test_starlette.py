@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
 from stepup import AsyncStepUp, Context, Resource, Session, StepUp
-from stepup.errors import ConfigurationError, UnknownAction, WrongColour
+from stepup.errors import ConfigurationError, InvalidInput, UnknownAction, WrongColour
 from stepup.fastapi import StepUpFastAPI
 from stepup.starlette import StepUpStarlette
 from stepup.starlette._asgi import VisitMiddleware
@@ -437,5 +437,39 @@ def test_user_of_may_use_what_a_middleware_found() -> None:
         StepUpStarlette(app, async_gate(), user_of=lambda connection: connection.user)
         assert (await Browser(app).call("GET", "/stepup/session")).status_code == 200
         assert (await Browser(app, None).call("GET", "/stepup/session")).status_code == 401
+
+    played(scene)
+
+
+@pytest.mark.parametrize("colour", ["async", "sync"])
+def test_a_signal_is_about_whoever_makes_the_request(colour: str) -> None:
+    """By a gate that is awaited and by a plain one; for nobody it is a mistake of the developer."""
+
+    async def scene() -> None:
+        gate = async_gate() if colour == "async" else sync_gate()
+        shim = StepUpStarlette(None, gate, user_of=user_of)
+
+        async def told(request: Request) -> Response:
+            try:
+                if colour == "async":
+                    await (await shim.gate(request)).signal("password_changed")
+                else:
+                    (await shim.sync_gate(request)).signal("password_changed")
+            except InvalidInput as error:
+                return PlainTextResponse(error.args[0])
+            return PlainTextResponse("told")
+
+        @shim.guard("member.role")
+        async def role(request: Request) -> Response:
+            return PlainTextResponse("changed")
+
+        app = Starlette(routes=[Route("/told", told, methods=["POST"]), Route("/role", role, methods=["POST"])])
+        shim.init_app(app)
+        browser = Browser(app)
+        await browser.proved(await browser.call("POST", "/role"))
+        assert (await browser.call("POST", "/role")).text == "changed"
+        assert (await browser.call("POST", "/told")).text == "told"
+        assert (await browser.call("POST", "/role")).status_code == 403
+        assert "nobody" in (await Browser(app, None).call("POST", "/told")).text
 
     played(scene)

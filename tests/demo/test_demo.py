@@ -342,6 +342,23 @@ def test_an_authenticator_is_added_and_removed_without_javascript(demo: tuple[in
     assert f"/factors/{own}/remove" not in visitor.page("/factors")
 
 
+def test_a_browser_is_remembered_and_forgotten(demo: tuple[int, dict[str, Any]]) -> None:
+    """By the box in the dialog; the page of devices shows it, and the cookie is all that a browser has of it."""
+    visitor = Visitor(*demo).signed_in()
+    assert "Not remembered" in visitor.page("/devices")
+    blocked = visitor.json("POST", DELETE)[1]
+    opened = visitor.json("POST", "/stepup/challenges", {"offer": blocked["offer"]})[1]["challenge"]
+    answer = {"method": "password", "response": visitor.person["password"], "rememberDevice": True}
+    assert visitor.json("POST", f"/stepup/challenges/{opened['id']}/attempts", answer)[1]["status"] == "verified"
+
+    assert "Not remembered" not in visitor.page("/devices")
+    (device,) = visitor.json("GET", "/stepup/devices")[1]["devices"]
+    assert device["current"] is True
+    assert visitor.call("DELETE", f"/stepup/devices/{device['id']}")[0] == 204
+    assert "Not remembered" in visitor.page("/devices")
+    assert "A device was forgotten" in visitor.page("/activity")
+
+
 def test_the_outbox_is_a_page_for_people(demo: tuple[int, dict[str, Any]]) -> None:
     """And a list for programs; what was mailed stands in both."""
     visitor = Visitor(*demo).signed_in()

@@ -454,12 +454,13 @@ def test_a_device_that_was_found_out_can_be_remembered_anew(face: str) -> None:
 
 
 class _Late(Counting):
-    """Lets something happen before the next load of devices, or after the next write."""
+    """Lets something happen before the next load of devices, or before or after the next write."""
 
     def __init__(self) -> None:
         super().__init__()
         self.before: list[Any] = []
         self.after: list[Any] = []
+        self.writing: list[Any] = []
 
     def load(self, partition: Partition, keys: Sequence[Key]) -> Sequence[Record | None]:
         if self.before and DEVICES in keys:
@@ -467,6 +468,8 @@ class _Late(Counting):
         return super().load(partition, keys)
 
     def apply(self, partition: Partition, changes: Changes) -> Applied | Lost:
+        if self.writing:
+            self.writing.pop()()
         answer = super().apply(partition, changes)
         if self.after:
             self.after.pop()()
@@ -633,6 +636,26 @@ def test_trust_that_ends_while_it_is_relied_on_refuses(face: str) -> None:
     store.before = [lambda: other.gate.devices.revoke_all(fresh)]
 
     assert not here.allows("login", who)
+
+
+def test_a_proof_that_leans_on_trust_falls_with_it(face: str) -> None:
+    """A minting batch checks the device that made the sign-in fresh, also where it puts nothing of it."""
+    store = _Late()
+    leaning = Policy(methods=all_of("fresh_session", "password"), session_window=60, session_window_trusted=3600)
+    actions = (Action("both", "Both", risk=1, policy=leaning), Action("member.role", "Change role", risk=3))
+    here = world(face=face, store=store, actions=actions)
+    old = remembered(here)
+    here.prove("member.role", away(here, old))  # so that the token is the one before the current
+    who = away(here, old, 120)
+    here.prove("both", who, "password", "pw")
+    challenge = here.start("both", who, resource=None)
+    other = world(store=store.inner, clock=here.clock, actions=actions)
+    fresh = context(at=here.now, age=5)
+    store.writing = [lambda: other.gate.devices.revoke_all(fresh), lambda: None]
+    found = here.gate.verify(challenge.id, "password", "pw", who)
+
+    assert not isinstance(found, Verified)
+    assert store.writing == []
 
 
 def test_a_locked_method_can_be_answered_from_a_remembered_device(face: str) -> None:

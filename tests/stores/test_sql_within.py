@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from typing import cast
@@ -20,7 +21,7 @@ from sqlalchemy.orm import scoped_session, sessionmaker
 from within_world import ACCOUNT, ACTIONS, ACTOR, CONTEXT, SECRET, Shop, settle, shop
 
 from sql_backends import SYNC, Backend, opened
-from stepup import StepUp, StepUpRequired
+from stepup import Session, StepUp, StepUpRequired, Verified
 from stepup.errors import InvalidInput, StoreUnavailable
 from stepup.event import EventType
 from stepup.stores.memory import MemoryStore
@@ -709,3 +710,33 @@ def test_counters_are_never_part_of_the_callers_transaction(here: Shop, backend:
     counted = here.gate.challenge(challenge.id, CONTEXT)
     assert counted is not None
     assert counted.attempts == 1
+
+
+@pytest.mark.requirement("V-02")
+def test_a_device_token_used_again_ends_its_device_when_the_transaction_is_over(
+    backend: Backend, tmp_path: Path
+) -> None:
+    """Whatever its end: the caller may hold the only writer, and waiting for it would refuse the call instead."""
+    clock = FrozenClock()
+    with shop(backend, tmp_path, clock=clock) as here:
+
+        def proved(device_token: str | None = None) -> str | None:
+            who = replace(CONTEXT, device_token=device_token)
+            challenge = here.gate.start("role.change", who, resource=ACCOUNT)
+            done = here.gate.verify(challenge.id, "password", "right", who, remember=True)
+            assert isinstance(done, Verified)
+            return done.device_token
+
+        old = proved()
+        new = proved(old)
+        clock.advance(61)
+        stolen = replace(CONTEXT, session=Session("sess_9"), device_token=old)
+        with rolled_back(here.engine) as connection:
+            here.pay(connection, "held")
+            with pytest.raises(StepUpRequired):
+                here.gate.require("note.edit", stolen, resource=ACCOUNT, within=connection)
+            assert here.gate.devices.recognise(replace(CONTEXT, device_token=new)) is not None
+        settle()
+
+        assert here.gate.devices.recognise(replace(CONTEXT, device_token=new)) is None
+        assert here.payments() == 0

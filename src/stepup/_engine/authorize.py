@@ -140,9 +140,17 @@ async def _decide(core: Core, asking: Asking) -> Found:
 async def _recognised(core: Core, asking: Asking, snapshot: Snapshot) -> Asking:
     """*asking*, from a device that is remembered or not; one whose older token was used again is ended."""
     request = trusting(asking.request, snapshot, asking.now)
-    if asking.spend:
-        await end_reused(core, request, asking.now)
+    if asking.spend and request.reused is not None:
+        await _end_reused(core, asking, request)
     return replace(asking, request=request)
+
+
+async def _end_reused(core: Core, asking: Asking, request: Request) -> None:
+    """End the device at once, or when the caller's transaction has ended, which may hold the only writer."""
+    if asking.through is None:
+        await end_reused(core, request, asking.now)
+    else:
+        asking.through.afterwards(lambda _: end_reused(core, request, asking.now))
 
 
 async def _by_token(core: Core, asking: Asking) -> Found:

@@ -101,4 +101,4 @@ def _trust(site: Site, context: Context) -> Trust:
     age = None if since is None else (site.clock.now() - since).total_seconds()
     methods = tuple(METHODS.get(proof.method, proof.method) for proof in (known.proofs if known else ()))
     label = (device.label if device else None) or "This browser"
-    return Trust(age, methods, label, device is not None and device.trusted)
+    return Trust(age, methods, label, site.gate.devices.recognise(context) is not None)

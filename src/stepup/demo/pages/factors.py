@@ -39,7 +39,9 @@ def routes(site: Site) -> list[Route]:
 
     @site.signed_in
     async def devices(request: Request) -> Response:
-        return site.page(request, "devices.html", device=(await known(request)).device)
+        context = await known(request)
+        remembered = await run_in_threadpool(gate.devices.recognise, context)
+        return site.page(request, "devices.html", device=context.device, remembered=remembered is not None)
 
     @site.signed_in
     async def activity(request: Request) -> Response:
