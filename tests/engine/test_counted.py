@@ -149,3 +149,15 @@ def test_at_once_exactly_as_many_pass(face: str) -> None:
     for thread in threads:
         thread.join()
     assert sum(passed) == 4
+
+
+def test_a_policy_tightened_while_it_is_answered_bounds_the_number(face: str) -> None:
+    """What was shown was more; what is had is what the rules of the moment allow."""
+    here = bench(face)
+    challenge = here.gate.start("member.invite", CONTEXT, resource=ORG, uses=20)
+    tight = Action("member.invite", "Invite", policy=Policy(uses=2))
+    later = world(face=face, actions=(tight,), store=here.store, clock=here.clock)
+
+    done = later.gate.verify(challenge.id, "passkey", "touch", CONTEXT)
+    assert isinstance(done, Verified)
+    assert (challenge.uses, done.grant.uses) == (20, 2)
