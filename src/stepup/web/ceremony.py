@@ -30,7 +30,7 @@ from stepup.challenge import Challenge, State
 from stepup.decide.attempt import MoreNeeded, Verified
 from stepup.decide.request import rules_of
 from stepup.errors import Code, DeliveryFailed, Refused
-from stepup.policy import Policy
+from stepup.policy import Policy, Risk
 
 from . import devices, pages
 from .bodies import BadRequest, read_form
