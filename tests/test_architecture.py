@@ -28,7 +28,7 @@ PURE: tuple[str, ...] = tuple(tomllib.loads((ROOT / "pyproject.toml").read_text(
 
 VALUES = (
     "errors", "context", "decision", "canonical", "keys", "token", "requirement", "policy",
-    "binding", "factor", "challenge", "throttle", "grant", "event",
+    "approval", "binding", "factor", "challenge", "throttle", "grant", "event",
 )  # fmt: skip
 PORTS = (*VALUES, "changes", "ceremony", "ports")
 ENGINE = (*PORTS, "clock", "_bridge", "decide", "notices", "_engine")
@@ -44,10 +44,11 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "keys": ("errors",),
     "token": ("errors", "keys"),
     "requirement": ("errors", "context"),
-    "policy": ("errors", "context", "canonical", "requirement"),
+    "approval": ("errors", "context"),
+    "policy": ("errors", "context", "canonical", "requirement", "approval"),
     "binding": ("errors", "context", "canonical", "keys"),
     "factor": ("errors", "context"),
-    "challenge": ("errors", "context", "binding"),
+    "challenge": ("errors", "context", "approval", "binding"),
     "throttle": ("errors", "context"),
     "grant": ("errors", "context", "requirement", "policy", "binding"),
     "event": ("errors", "context", "decision", "binding"),

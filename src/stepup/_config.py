@@ -14,7 +14,8 @@ from ._bridge import Offload, is_async, require_methods
 from ._engine.core import Core
 from ._observe import Told, observer
 from .clock import ForwardClock, SystemClock
-from .context import FRESH_SESSION, RECOVERY_CODE, Context, require_text
+from .context import APPROVAL, FRESH_SESSION, RECOVERY_CODE, Context, require_text
+from .decide.approval import ACTION as APPROVAL_ACTION
 from .decide.enrol import OWN_ACTIONS
 from .decide.holding import MethodInfo
 from .errors import ConfigurationError, InvalidInput
@@ -22,6 +23,7 @@ from .event import Event
 from .keys import KeyRing, Secret, Vault
 from .policy import Action, Policy, Registry, Risk
 from .ports import (
+    ApprovalHooks,
     AsyncMailer,
     AsyncRiskAssessor,
     AsyncStore,
@@ -138,19 +140,23 @@ def build(
     clock = settings.clock or SystemClock()
     require_methods("clock", clock, ("now",))
     namespace = _name("namespace", settings.namespace)
+    approval = _approval(verifiers)
+    registry = Registry(
+        _with_own(settings.actions, approval),
+        settings.policies,
+        methods={name: info.strength for name, info in methods.items()},
+        assessed=assess is not None,
+        approvers=approval.approvers if approval else None,
+    )
+    _check_roles(registry, approval)
     return Core(
-        registry=Registry(
-            _with_own(settings.actions),
-            settings.policies,
-            methods={name: info.strength for name, info in methods.items()},
-            assessed=assess is not None,
-        ),
+        registry=registry,
         ring=ring,
         vault=Vault(factor_ring),
         grants=TokenWriter(ring, GRANT_TYPE),
         offers=TokenWriter(ring, OFFER_TYPE),
         store=store,
-        verifiers={verifier.method: verifier for verifier in verifiers},
+        verifiers={verifier.method: verifier for verifier in verifiers if verifier.method != APPROVAL},
         methods=methods,
         clock=ForwardClock(clock),
         call=call,
@@ -165,7 +171,33 @@ def build(
         enrol_url=settings.enrol_url,
         login_url=settings.login_url,
         revoke_on_reuse=settings.revoke_on_reuse,
+        approval=approval,
     )
+
+
+def _approval(verifiers: Sequence[AsyncVerifier]) -> ApprovalHooks | None:
+    """What the verifier of approvals brings; nothing else may go by its name."""
+    for verifier in verifiers:
+        if verifier.method == APPROVAL:
+            found: object = getattr(verifier, "approval", None)
+            if isinstance(found, ApprovalHooks):
+                return found
+            raise ConfigurationError(
+                f"{type(verifier).__name__} provides the method {APPROVAL!r}.", remedy="Use stepup.verifiers.Approval."
+            )
+    return None
+
+
+def _check_roles(registry: Registry, approval: ApprovalHooks | None) -> None:
+    """Who has a role is for the application to say."""
+    for action in registry.actions.values():
+        every = [registry.rules(action.id, level).approvers for level in Risk if level >= action.level]
+        by_role = any(one is not None and one.roles for one in every)
+        if by_role and (approval is None or approval.roles_of is None):
+            raise ConfigurationError(
+                f"Action {action.id!r} is approved by a role, and nothing tells who has it.",
+                remedy="Pass roles_of= to Approval().",
+            )
 
 
 RESERVED: Final = frozenset({FRESH_SESSION, "any", "strongest"})
@@ -186,7 +218,7 @@ def _methods(verifiers: Sequence[AsyncVerifier]) -> Mapping[str, MethodInfo]:
             raise ConfigurationError(
                 f"The method {name!r} is not ASCII.", remedy="Use letters, digits and underscores."
             )
-        if name in RESERVED or (int(verifier.strength) <= 0 and name != RECOVERY_CODE):
+        if name in RESERVED or (int(verifier.strength) <= 0 and name not in {RECOVERY_CODE, APPROVAL}):
             raise ConfigurationError(
                 f"A verifier cannot have the method {name!r} with strength {int(verifier.strength)}.",
                 remedy=f"{', '.join(sorted(RESERVED))} mean something else; a method needs a strength above 0.",
@@ -201,10 +233,11 @@ def _methods(verifiers: Sequence[AsyncVerifier]) -> Mapping[str, MethodInfo]:
     return found
 
 
-def _with_own(actions: Sequence[Action]) -> Sequence[Action]:
+def _with_own(actions: Sequence[Action], approval: ApprovalHooks | None) -> Sequence[Action]:
     """The application's actions, and stepup's own where it registered none under their ids."""
     given = {action.id for action in actions if isinstance(action, Action)}  # pyright: ignore[reportUnnecessaryIsInstance] -- Registry refuses the rest
-    return (*actions, *(own for own in OWN_ACTIONS if own.id not in given))
+    own_actions = (*OWN_ACTIONS, APPROVAL_ACTION) if approval else OWN_ACTIONS
+    return (*actions, *(own for own in own_actions if own.id not in given))
 
 
 def sender(mailer: object, verifiers: Sequence[object]) -> Callable[[Message], object] | None:

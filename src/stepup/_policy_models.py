@@ -57,6 +57,7 @@ class ActionKeys(_Label, total=False):
     group: str
     confirmation: str
     audit_level: str
+    approvers: object
 
 
 class FileKeys(TypedDict, total=False):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from .approval import ApprovalRequest
 from .challenge import Challenge
 from .context import Context, clean_text
 from .factor import Factor
@@ -43,3 +44,17 @@ def _notice(context: Context, subject: str, what: str, now: datetime) -> Message
     place = clean_text(f"{device} from {context.ip}" if context.ip else device)
     text = f"{what}\n\nWhen: {now:%Y-%m-%d %H:%M} UTC\nWhere: {place}\n\n{_ADVICE}"
     return Message(to=context.actor.email or "", subject=subject, text=text)
+
+
+def approval_requested(address: str, request: ApprovalRequest, inbox_url: str | None) -> Message:
+    """The mail to somebody who could approve: what is asked, by whom, until when. It opens nothing."""
+    lines = [f"{request.requester} asks for approval of: {request.label}"]
+    if request.resource_id is not None:
+        lines.append(f"On: {request.resource_label or request.resource_id}")
+    lines += [f"{label}: {value}" for label, value in request.shown]
+    if request.reason:
+        lines.append(f"Reason: {request.reason}")
+    where = f"Sign in and look here: {inbox_url}\n" if inbox_url else "Sign in to look at it.\n"
+    until = f"It can be answered until {request.expires_at:%Y-%m-%d %H:%M} UTC."
+    text = "\n".join(lines) + f"\n\n{until}\n{where}\nIf you did not expect this, do not approve it.\n"
+    return Message(to=address, subject="Somebody asks for your approval", text=text)

@@ -173,6 +173,12 @@ def closing(throttle: Throttle, challenge_id: str) -> Throttle:
     return replace(throttle, open=tuple(one for one in throttle.open if one.id != challenge_id))
 
 
+def lasting(throttle: Throttle, challenge_id: str, until: datetime) -> Throttle:
+    """With that open challenge lasting until *until*: somebody else is to approve it."""
+    kept = tuple(replace(one, expires_at=until) if one.id == challenge_id else one for one in throttle.open)
+    return replace(throttle, open=kept)
+
+
 # -- sends ----------------------------------------------------------------------
 
 

@@ -22,6 +22,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from stepup import Action, Actor, Policy, Resource, StepUp, all_of, any_of
+from stepup.approval import Approvers
 from stepup.challenge import Challenge
 from stepup.context import Proof
 from stepup.factor import Factor
@@ -30,7 +31,7 @@ from stepup.ports import REJECTED, Begun, Ceremony, Checked, Prompt, State, Verd
 from stepup.requirement import Strength
 from stepup.starlette import StepUpStarlette
 from stepup.stores.memory import MemoryStore
-from stepup.verifiers import EmailCode, Password
+from stepup.verifiers import Approval, EmailCode, Password
 
 PASSWORD = "quiet heron 42"
 CREDENTIAL = b"a credential of the test"
@@ -45,7 +46,7 @@ ACTIONS = (
     Action("member.role", "Change a role", risk=3, methods=ANY),
     Action("key.rotate", "Rotate the key", policy=Policy(methods=all_of("password", "email_code"))),
     Action("note.edit", "Edit a note", policy=Policy(methods="password", remember=False)),
-    Action("by.approval", "Pay a lot", policy=Policy(methods=any_of("approval", "password"), challenge_ttl=600)),
+    Action("by.approval", "Pay a lot", policy=Policy(methods="approval", challenge_ttl=600)),
     Action("by.nothing", "Do what nobody can", policy=Policy(methods="hologram")),
     Action("bad.risk", "Do what is blocked", policy=Policy(methods=ANY, attempts=2)),
 )
@@ -141,7 +142,8 @@ class World:
             actions=ACTIONS,
             verifiers=[
                 Password(check=check, version_of=version), EmailCode(mailer=self.outbox),
-                StandIn("passkey"), StandIn("approval"), StandIn("hologram"),
+                StandIn("passkey"), StandIn("hologram"),
+                Approval(Approvers(may=lambda context, _: context.actor.id.startswith("boss"), step_up=False)),
             ],
             store=MemoryStore(),
             secret=secrets.token_bytes(32),

@@ -172,7 +172,7 @@ class Blocking:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._gate, name)
-        if name == "factors":
+        if name in {"factors", "approvals"}:
             return Blocking(found)
         if inspect.iscoroutinefunction(found):
             return lambda *args, **kwargs: run(found(*args, **kwargs))

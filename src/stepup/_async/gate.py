@@ -36,6 +36,7 @@ from stepup.ports import (
 )
 from stepup.throttle import Limits
 
+from .approvals import AsyncApprovals
 from .factors import AsyncFactors
 
 P = ParamSpec("P")
@@ -133,6 +134,7 @@ class AsyncStepUp:
         self._context_of = context_of
         self.may_start = may_start
         self.factors = AsyncFactors(self.core)
+        self.approvals = AsyncApprovals(self.core)
 
     @classmethod
     def sqlite(

@@ -25,6 +25,7 @@ from stepup.policy import Params
 from stepup.ports import Joined
 from stepup.throttle import Throttle
 
+from .asking import asked_before
 from .core import TRIES, Core, Look, event_id
 from .offer import make_offer
 
@@ -152,6 +153,8 @@ async def _by_shelf(core: Core, asking: Asking) -> Found:
     held, look = await _held(core, asking, snapshot)
     reasons = (*pure.stale(request, now), *(Reason(one) for one in why))
     code = Code.GRANT_REQUIRED if "token_required" in why else Code.VERIFICATION_REQUIRED
+    if await asked_before(core, request, snapshot, None, now) is not None:
+        code = Code.APPROVAL_PENDING
     decision = answer(
         request, held, now, code=code, reasons=reasons, enrol_url=core.enrol_url, login_url=core.login_url
     )

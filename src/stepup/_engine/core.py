@@ -26,7 +26,7 @@ from stepup.event import Event, EventType, event
 from stepup.factor import Factor, Roster
 from stepup.keys import KeyRing, Vault
 from stepup.policy import Params, Registry, Risk
-from stepup.ports import AsyncRiskAssessor, AsyncStore, AsyncVerifier, Call, Joined, Message, Stored
+from stepup.ports import ApprovalHooks, AsyncRiskAssessor, AsyncStore, AsyncVerifier, Call, Joined, Message, Stored
 from stepup.throttle import Limits
 from stepup.token import TokenWriter
 
@@ -70,6 +70,7 @@ class Core:
     enrol_url: str | None
     login_url: str | None
     revoke_on_reuse: bool
+    approval: ApprovalHooks | None = None
 
     # -- the request ------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""``start`` and ``start_offer``: opening a challenge. Two store calls."""
+"""``start`` and ``start_offer``: opening a challenge. Two store calls; what others are asked to approve stays open."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from stepup.event import EventType
 from stepup.policy import Params
 from stepup.throttle import Throttle
 
+from .asking import asked_before
 from .core import TRIES, Core, Look, ids
 from .offer import read_offer
 from .opened import record_refusal
@@ -52,6 +53,8 @@ async def start_challenge(
     for _ in range(TRIES):  # from the load on, because what the person holds was read under this very roster
         snapshot = await core.load(where, start.start_keys(request))
         look = await core.factors(context.actor, roster_of(snapshot), now)
+        if (kept := await asked_before(core, request, snapshot, look.every, now)) is not None:
+            return kept
         changes, outcome = _decide(core, request, reason, snapshot, look, now)
         if await core.apply(where, changes) is None:
             break

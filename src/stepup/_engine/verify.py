@@ -6,27 +6,25 @@ event.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
 from stepup.ceremony import REJECTED, Checked
 from stepup.challenge import Challenge, State
 from stepup.changes import Changes, Snapshot, challenge_key, factor_key
-from stepup.context import MAX_TEXT, RECOVERY_CODE, Context, clean_text, require_text
+from stepup.context import APPROVAL, RECOVERY_CODE, Context, clean_text
 from stepup.decide import attempt as pure
 from stepup.decide.attempt import Answering, Findings, MoreNeeded, Rejected, Verified
 from stepup.decide.standing import NOT_FOUND, Refusal, answer_keys, check_standing
-from stepup.errors import Code, InvalidInput, StepUpError, WrongColour
+from stepup.errors import Code, InvalidInput, StepUpError
 from stepup.event import EventType
 from stepup.grant import Grant, to_claims
 from stepup.notices import recovery_code_used
 
+from .collecting import collect
 from .core import Core, ids, logger
 from .opened import Opened, ceremony_of, open_challenge, record_refusal
-
-Rotate = Callable[[], object]
+from .rotating import Rotate, rotated
 
 
 async def verify(
@@ -41,6 +39,8 @@ async def verify(
         await record_refusal(core, context, challenge_id, method, opened, now, EventType.ATTEMPT)
         return Rejected(opened.code, retry_at=opened.retry_at)
     name = clean_text(method, limit=64)
+    if name == APPROVAL and core.approval is not None:
+        return await collect(core, opened, context, rotate)
     reserved = await _reserve(core, opened, name, now)
     if isinstance(reserved, Refusal):
         changes, rejected = pure.refused_attempt(opened.request, opened.challenge.id, name, reserved, now, ids())
@@ -50,7 +50,7 @@ async def verify(
         return rejected
     findings = await _check(core, opened, reserved, name, response, context, now)
     if findings.reason is None and rotate is not None:
-        findings = await _rotate(core, opened, reserved, findings, rotate, now)
+        findings = await rotated(core, opened, reserved, findings, rotate, now)
     return await _conclude(core, opened, reserved, findings, context)
 
 
@@ -110,29 +110,6 @@ async def _check(
     reason = pure.acceptable(one, checked, now)
     fingerprint = core.fingerprint(checked.material) if reason is None and checked.material is not None else None
     return Findings(checked, reason, serial, versions, fingerprint)
-
-
-async def _rotate(
-    core: Core, opened: Opened, one: Answering, findings: Findings, rotate: Rotate, now: datetime
-) -> Findings:
-    """Let the application change the session id once the last proof is accepted, before anything is minted."""
-    if not pure.completes(one, opened.request, findings.checked, now):
-        return replace(findings, rotation_due=True)
-    try:
-        made = rotate()
-        new = await made if inspect.isawaitable(made) else made
-    except WrongColour:
-        raise
-    except Exception as error:  # noqa: BLE001 -- a session that could not be rotated opens nothing
-        logger.warning("rotate raised %s", type(error).__name__)
-        return replace(findings, reason="rotate_failed")
-    try:
-        hashed = core.ring.hash_id("session", require_text("session id", new, limit=MAX_TEXT))
-    except InvalidInput:
-        return replace(findings, reason="rotate_failed")
-    return replace(
-        findings, reason="rotate_failed" if hashed == opened.request.binding.session else None, rotated=hashed
-    )
 
 
 async def _conclude(

@@ -28,7 +28,7 @@ from stepup.changes import (
     session_epoch,
     shelf_key,
 )
-from stepup.context import FRESH_SESSION, Proof
+from stepup.context import APPROVAL, FRESH_SESSION, Proof
 from stepup.decision import Authorization, Decision, Outcome, Reason
 from stepup.errors import Code
 from stepup.event import Event, EventType
@@ -123,7 +123,7 @@ def _by_proofs(request: Request, proofs: Iterable[Proof], now: datetime, by: str
 
 def _with_strength(proofs: Iterable[Proof], methods: Mapping[str, MethodInfo]) -> list[Proof]:
     """Login proofs as the application reports them, each at most as strong as its method can be."""
-    known = [proof for proof in proofs if proof.method in methods]
+    known = [proof for proof in proofs if proof.method in methods and proof.method != APPROVAL]  # no login is one
     return [
         replace(proof, strength=min(proof.strength or methods[proof.method].strength, methods[proof.method].strength))
         for proof in known
