@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import sys
 import tarfile
@@ -141,10 +142,51 @@ def demo(session: nox.Session) -> None:
 
 
 @nox.session
+def screenshots(session: nox.Session) -> None:
+    """Take the pictures of the documentation anew, in headless Chromium; look at them before they are committed."""
+    session.install("-e", ".", *groups("test"))
+    session.run("python", "tests/browser/screenshots.py", *session.posargs, env={"PYTHONPATH": "tests/browser"})
+
+
+@nox.session
 def quickstart(session: nox.Session) -> None:
     """Watch a dangerous action being blocked, proved, unlocked, and refused on every kind of misuse; no browser."""
     session.install("-e", ".", *groups("mail"))
     session.run("python", "examples/quickstart.py", *session.posargs)
+
+
+CLIENT = ROOT / "tests" / "client"
+PASSKEY_TESTS = (
+    "tests/verifiers/test_passkey.py",
+    "tests/verifiers/test_passkey_refusals.py",
+    "tests/verifiers/test_passkey_registration.py",
+    "tests/verifiers/test_webauthn_vectors.py",
+    "tests/engine/test_passkeys.py",
+    "tests/engine/test_evidence.py",
+    "tests/web/test_enrolment.py",
+)
+WEBAUTHN = ("webauthn==2.7.0", "webauthn>=3,<4")
+"""Both ends of the range in pyproject.toml."""
+
+
+@nox.session
+def client(session: nox.Session) -> None:
+    """Check the types of the client's modules with TypeScript, and run its tests by node. Needs node and npm."""
+    tools = Path(session.create_tmp()).resolve()
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(CLIENT / name, tools)
+    with session.chdir(tools):
+        session.run("npm", "ci", "--no-audit", "--no-fund", external=True)
+    session.run(str(tools / "node_modules" / ".bin" / "tsc"), "--project", str(CLIENT), external=True)
+    session.run("node", "--test", *(str(path) for path in sorted(CLIENT.glob("*.test.mjs"))), external=True)
+
+
+@nox.session
+@nox.parametrize("webauthn", WEBAUTHN)
+def webauthn_range(session: nox.Session, webauthn: str) -> None:
+    """Test passkeys with the oldest and the newest release of ``webauthn`` that pyproject.toml allows."""
+    session.install("-e", ".[qr]", webauthn, *groups("stores"), "pytest>=8.3", "hypothesis>=6.120")
+    session.run("pytest", *(session.posargs or PASSKEY_TESTS))
 
 
 @nox.session

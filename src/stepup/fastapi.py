@@ -130,9 +130,13 @@ class StepUpFastAPI:
             self.init_app(app)
 
     def init_app(self, app: FastAPI) -> None:
-        """Add the protocol's routes, the cookies, the answers to blocked calls and their description to *app*."""
-        app.include_router(self.router)
+        """Add the protocol's routes, the cookies, the answers to blocked calls and their description to *app*.
+
+        Raises:
+            ConfigurationError: where another gate has the address or the cookies already.
+        """
         self._shim.install(app)
+        app.include_router(self.router)
         described = app.openapi
 
         def openapi() -> dict[str, Any]:

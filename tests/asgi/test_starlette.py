@@ -18,6 +18,7 @@ from starlette.routing import Mount, Route
 
 from stepup import AsyncStepUp, Context, Resource, Session, StepUp
 from stepup.errors import ConfigurationError, UnknownAction, WrongColour
+from stepup.fastapi import StepUpFastAPI
 from stepup.starlette import StepUpStarlette
 from stepup.starlette._asgi import VisitMiddleware
 from stepup.testing.clock import START
@@ -301,6 +302,19 @@ def test_two_gates_live_in_one_application() -> None:
         assert {"__Host-stepup", "__Host-admin"} < set(browser.http.cookies)
 
     played(scene)
+
+
+@pytest.mark.parametrize("same", ["address", "cookies"])
+def test_two_gates_that_cannot_be_told_apart_are_refused(same: str) -> None:
+    """The second would never be asked, or would read the first one's cookies."""
+    options: Any = {"prefix": "/admin/stepup"} if same == "cookies" else {"cookie": "admin"}
+    app = an_app(async_gate())
+    with pytest.raises(ConfigurationError, match=same):
+        StepUpStarlette(app, async_gate(namespace="admin"), user_of=user_of, **options)
+    fast = FastAPI()
+    StepUpFastAPI(fast, async_gate(), user_of=user_of)
+    with pytest.raises(ConfigurationError, match=same):
+        StepUpFastAPI(fast, async_gate(namespace="admin"), user_of=user_of, **options)
 
 
 def test_the_routes_can_be_put_where_the_application_wants_them() -> None:

@@ -9,10 +9,11 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from browser_world import CREDENTIAL, PASSWORD, World
-from cryptography.hazmat.primitives.asymmetric import ec
+from browser_world import PASSWORD, World
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Locator, Page
+
+from stepup.testing import SoftPasskey
 
 
 @dataclass
@@ -23,8 +24,9 @@ class Visitor:
     context: BrowserContext
     page: Page
     who: str
+    passkey: SoftPasskey
     troubles: list[str] = field(default_factory=list[str])
-    kept: list[object] = field(default_factory=list[object])
+    kept: list[Authenticator] = field(default_factory=list["Authenticator"])
 
     @property
     def dialog(self) -> Locator:
@@ -72,15 +74,24 @@ class Visitor:
         field.press("Enter")
 
     def code(self) -> str:
-        """The code in the newest mail to this person, which the server may still be sending."""
+        """The code in the newest mail to this person that has one, which the server may still be sending."""
         end = time.monotonic() + 10
-        while not (mails := [one for one in self.world.outbox.messages if one.to == f"{self.who}@northstar.example"]):
-            assert time.monotonic() < end, "no mail was sent"
+        while not (found := self._codes()):
+            assert time.monotonic() < end, "no code was mailed"
             time.sleep(0.01)
-        mail = mails[-1]
-        found = re.search(r"\b\d{6}\b", mail.text)
-        assert found is not None
-        return found[0]
+        return found[-1]
+
+    def _codes(self) -> list[str]:
+        mails = [one.text for one in self.world.outbox.messages if one.to == f"{self.who}@northstar.example"]
+        return [found[0] for text in mails if (found := re.search(r"\b\d{6}\b", text))]
+
+    def authenticator(self, page: Page | None = None, *, holds: bool = True, **options: bool) -> Authenticator:
+        """This person's device at *page*, with their passkey on it; *options* are those of ``Authenticator``."""
+        made = Authenticator(page or self.page, **options)
+        if holds:
+            made.add(self.passkey)
+        self.kept.append(made)
+        return made
 
     @property
     def done(self) -> list[dict[str, Any]]:
@@ -107,32 +118,47 @@ def opened(context: BrowserContext, address: str, troubles: list[str]) -> Page:
     return page
 
 
-def visit(world: World, browser: Browser, address: str = "/", **options: Any) -> Visitor:
-    """A new person on a new page, already known to the site."""
+def visit(
+    world: World, browser: Browser, address: str = "/", *, who: str = "", enrolled: bool = True, **options: Any
+) -> Visitor:
+    """A new person, or *who*, on a new page, already known to the site; with a passkey, unless not *enrolled*."""
     context = browser.new_context(base_url=world.site, locale="en-GB", **options)
-    who, troubles = f"olivia{secrets.token_hex(4)}", list[str]()
+    who, troubles = who or f"olivia{secrets.token_hex(4)}", list[str]()
     context.add_cookies([{"name": "who", "value": who, "url": world.site}])
-    return Visitor(world, context, opened(context, world.site + address, troubles), who, troubles)
+    passkey = world.enrolled(who) if enrolled else SoftPasskey(world.site)
+    return Visitor(world, context, opened(context, world.site + address, troubles), who, passkey, troubles)
 
 
 class Authenticator:
-    """A virtual authenticator of one page, with the passkey that the site asks for."""
+    """A virtual authenticator of one page: the browser's own, which signs what the page asks it to sign."""
 
-    def __init__(self, page: Page, *, verified: bool = True, present: bool = True, holds: bool = True) -> None:
+    def __init__(self, page: Page, *, verified: bool = True, present: bool = True) -> None:
         self.cdp: CDPSession = page.context.new_cdp_session(page)  # kept: without it the authenticator is gone
         self.cdp.send("WebAuthn.enable", {"enableUI": False})
         options = {
             "protocol": "ctap2", "ctap2Version": "ctap2_1", "transport": "internal", "hasResidentKey": True,
             "hasUserVerification": True, "isUserVerified": verified, "automaticPresenceSimulation": present,
         }  # fmt: skip
-        made = self.cdp.send("WebAuthn.addVirtualAuthenticator", {"options": options})
-        if holds:
-            key = ec.generate_private_key(ec.SECP256R1())
-            pkcs8 = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-            credential = {
-                "credentialId": base64.b64encode(CREDENTIAL).decode(), "isResidentCredential": True,
-                "rpId": "localhost", "privateKey": base64.b64encode(pkcs8).decode(), "signCount": 1,
-                "userHandle": base64.b64encode(b"olivia").decode(),
-            }  # fmt: skip
-            found = {"authenticatorId": made["authenticatorId"], "credential": credential}
-            self.cdp.send("WebAuthn.addCredential", found)
+        self.id: str = self.cdp.send("WebAuthn.addVirtualAuthenticator", {"options": options})["authenticatorId"]
+
+    def add(self, passkey: SoftPasskey, *, count: int = 0, resident: bool = True) -> None:
+        """Put a passkey on it, with its private key; every use counts up from *count*. *resident* ones tell whose."""
+        pkcs8 = passkey.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        credential: dict[str, object] = {
+            "credentialId": base64.b64encode(passkey.id).decode(), "isResidentCredential": resident,
+            "rpId": "localhost", "privateKey": base64.b64encode(pkcs8).decode(), "signCount": count,
+            "backupEligibility": passkey.synced, "backupState": passkey.synced,
+        }  # fmt: skip
+        if resident and passkey.user_handle is not None:
+            handle = base64.urlsafe_b64decode(passkey.user_handle + "==")
+            credential["userHandle"] = base64.b64encode(handle).decode()
+        self.send("addCredential", credential=credential)
+
+    def held(self) -> list[dict[str, Any]]:
+        """The passkeys that are on it."""
+        found: list[dict[str, Any]] = self.send("getCredentials")["credentials"]
+        return found
+
+    def send(self, command: str, **options: object) -> Any:
+        """A command of CDP's domain WebAuthn to this authenticator."""
+        return self.cdp.send(f"WebAuthn.{command}", {"authenticatorId": self.id, **options})

@@ -1,19 +1,19 @@
 """A site for a real browser: pages under the strictest policy there is, deeds to do, and a clock that can be moved.
 
 It is served on loopback by a thread of the test run. ``localhost`` is the site; ``127.0.0.1`` is the same server under
-another origin, which lets everybody in and keeps what it was sent. Each test has a person of its own.
+another origin, which lets everybody in and keeps what it was sent. Each test has a person of its own, with a password,
+an address and a passkey, all of them judged by what the library ships; ``approval`` and ``hologram`` are stand-ins.
 """
 
 from __future__ import annotations
 
-import base64
-import json
+import asyncio
 import secrets
+import socket
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -21,20 +21,21 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from stepup import Action, Actor, Policy, Resource, StepUp, all_of, any_of
+from stepup import Action, Actor, Context, Policy, Resource, Session, StepUp, StepUpRequired, all_of, any_of
 from stepup.approval import Approvers
 from stepup.challenge import Challenge
-from stepup.context import Proof
+from stepup.event import Event
 from stepup.factor import Factor
 from stepup.mailers import Outbox
-from stepup.ports import REJECTED, Begun, Ceremony, Checked, Prompt, State, Verdict
+from stepup.ports import REJECTED, Begun, Ceremony, Checked, Prompt, State
 from stepup.requirement import Strength
 from stepup.starlette import StepUpStarlette
 from stepup.stores.memory import MemoryStore
-from stepup.verifiers import Approval, EmailCode, Password
+from stepup.testing import SoftPasskey
+from stepup.verifiers import Approval, EmailCode, Passkey, Password
 
 PASSWORD = "quiet heron 42"
-CREDENTIAL = b"a credential of the test"
+A_DAY_AND_MORE = timedelta(hours=25)
 STRICT = (
     "default-src 'none'; script-src 'self'; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'"
@@ -63,8 +64,8 @@ PAGE = """<!doctype html>
 class MovedClock:
     """The time, and as much more as the test says."""
 
-    def __init__(self) -> None:
-        self.ahead = timedelta()
+    def __init__(self, ahead: timedelta = timedelta()) -> None:
+        self.ahead = ahead
 
     def now(self) -> datetime:
         return datetime.now(UTC) + self.ahead
@@ -74,10 +75,10 @@ class MovedClock:
 
 
 class StandIn:
-    """A verifier that stands in for one, server side; for a passkey the browser's side is the real thing."""
+    """A method that accepts nothing; everybody has it, but for the hologram."""
 
-    strength: int = Strength.PASSKEY
-    amr: tuple[str, ...] = ("hwk",)
+    strength: int = Strength.PASSWORD
+    amr: tuple[str, ...] = ("user",)
     points = 0
     prepares = True
     phishing_resistant = True
@@ -89,25 +90,10 @@ class StandIn:
         return [] if self.method == "hologram" else [Factor(self.method, self.method)]
 
     def begin(self, challenge: Challenge, context: Ceremony, /) -> Begun:
-        made = secrets.token_urlsafe(32)
-        options = {
-            "challenge": made, "rpId": "localhost", "userVerification": "required", "timeout": 60_000,
-            "allowCredentials": [{"type": "public-key", "id": unpadded(CREDENTIAL)}],
-        }  # fmt: skip
-        return Begun(Prompt(self.method, options=options), {"challenge": made})
+        return Begun(Prompt(self.method), {})
 
     def check(self, state: State | None, response: object, context: Ceremony, /) -> Checked:
-        given = cast("Mapping[str, Any]", response if isinstance(response, dict) else {})
-        data = given.get("response", {}).get("clientDataJSON", "")
-        said = json.loads(base64.urlsafe_b64decode(data + "===") or "{}")
-        if state is None or said.get("challenge") != state["challenge"]:
-            return REJECTED
-        ref = context.factors[0]
-        return Checked(Verdict.ACCEPTED, Proof(self.method, context.now, self.amr, factor_id=ref.id, strength=900))
-
-
-def unpadded(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+        return REJECTED
 
 
 @dataclass
@@ -119,6 +105,7 @@ class World:
     done: list[dict[str, Any]] = field(default_factory=list)
     foreign: list[dict[str, str]] = field(default_factory=list)
     port: int = 0
+    held: threading.Event = field(default_factory=threading.Event)
 
     @property
     def site(self) -> str:
@@ -128,30 +115,46 @@ class World:
     def elsewhere(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def events(self, who: str) -> list[Event]:
+        """What the audit has of somebody, newest first."""
+        return list(self.gate.events(Actor(who)).items)
+
     def done_by(self, who: str) -> list[dict[str, Any]]:
         return [one for one in self.done if one["who"] == who]
 
+    def enrolled(self, who: str) -> SoftPasskey:
+        """A passkey of *who*, registered by the library the day before, by their password; so it counts by now."""
+        passkey, actor = SoftPasskey(self.site), Actor(who, email=f"{who}@northstar.example")
+        context = Context(actor, session=Session(f"yesterday's session of {who}"))
+        try:
+            self.yesterday.factors.enrol_passkey(context)
+        except StepUpRequired as needed:
+            challenge = self.yesterday.start_offer(needed.offer, context)
+            assert self.yesterday.verify(challenge.id, "password", PASSWORD, context)
+        begun = self.yesterday.factors.enrol_passkey(context, label="Laptop")
+        made = self.yesterday.factors.confirm_passkey(context, begun.factor_id, passkey.create(begun.options))
+        assert isinstance(made, Factor), made
+        return passkey
+
     def app(self) -> Starlette:
-        def check(actor: Actor, password: str) -> bool:
-            return password == PASSWORD
-
-        def version(actor: Actor) -> str:
-            return "1"
-
+        common: dict[str, Any] = {"store": MemoryStore(), "secret": secrets.token_bytes(32)}
+        own: list[Any] = [
+            Password(check=right_password, version_of=lambda actor: "1"),
+            Passkey(rp_id="localhost", rp_name="Northstar", origins=[self.site]),
+        ]
+        others: list[Any] = [EmailCode(mailer=self.outbox), StandIn("hologram")]
+        approval = Approval(Approvers(may=lambda context, _: context.actor.id.startswith("boss"), step_up=False))
         gate = StepUp(
             actions=ACTIONS,
-            verifiers=[
-                Password(check=check, version_of=version), EmailCode(mailer=self.outbox),
-                StandIn("passkey"), StandIn("hologram"),
-                Approval(Approvers(may=lambda context, _: context.actor.id.startswith("boss"), step_up=False)),
-            ],
-            store=MemoryStore(),
-            secret=secrets.token_bytes(32),
+            verifiers=[approval, *own, *others],
             clock=self.clock,
             enrol_url="/enrol",
             may_start=lambda action, context: action == "note.edit",
             login_url="/login",
-        )  # fmt: skip
+            record="all",
+            **common,
+        )
+        self.yesterday = StepUp(actions=(), verifiers=own, clock=MovedClock(-A_DAY_AND_MORE), **common)
         self.gate = gate
         step_up = StepUpStarlette(None, gate, user_of=user_of, secure=False)
 
@@ -159,7 +162,11 @@ class World:
             name, body = request.path_params["deed"], await request.body()
             about = Resource("organization", request.query_params.get("org", "org_7"))
             params = {"role": request.query_params["role"]} if "role" in request.query_params else None
-            await step_up.require(request, name, resource=about, params=params)
+            try:
+                await step_up.require(request, name, resource=about, params=params)
+            finally:
+                if "held" in request.query_params:  # decided, and the answer is long on its way
+                    await asyncio.to_thread(self.held.wait, 20)
             self.done.append(
                 {
                     "who": request.cookies["who"], "deed": name, "body": body.decode("utf-8", "replace"),
@@ -171,10 +178,9 @@ class World:
             return JSONResponse({"did": name, "body": body.decode("utf-8", "replace")})
 
         async def page(request: Request) -> Response:
-            await step_up.context(request)  # as signing in would: the page has a session before it makes calls
-            asked = request.query_params
-            html = PAGE.format(lang=asked.get("lang", "en"), dir=asked.get("dir", "ltr"))
-            return HTMLResponse(html, headers={"content-security-policy": OPEN if "open" in asked else STRICT})
+            if "bare" not in request.query_params:
+                await step_up.context(request)  # as signing in would: the page has a session before it makes calls
+            return home(request)
 
         async def away(request: Request) -> Response:
             return RedirectResponse(f"{self.elsewhere}/foreign", 307)
@@ -210,21 +216,31 @@ class World:
             {"code": "verification_required", "offer": "x", "action": "org.delete"}, 403, headers=allowed
         )
 
-    def serve(self) -> uvicorn.Server:
-        config = uvicorn.Config(self.app(), host="127.0.0.1", port=0, log_level="error", lifespan="off")
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, daemon=True)
+    def serve(self, port: int = 0) -> tuple[uvicorn.Server, threading.Thread]:
+        listening = socket.create_server(("127.0.0.1", port))  # first, since passkeys are for an origin with its port
+        self.port = listening.getsockname()[1]
+        server = uvicorn.Server(uvicorn.Config(self.app(), log_level="error", lifespan="off"))
+        thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
         thread.start()
         while not server.started:
             thread.join(0.01)
             assert thread.is_alive(), "the site did not start"
-        self.port = server.servers[0].sockets[0].getsockname()[1]
-        return server
+        return server, thread
+
+
+def right_password(actor: Actor, password: str) -> bool:
+    return password == PASSWORD
 
 
 def user_of(connection: HTTPConnection) -> Actor | None:
     who = connection.cookies.get("who")
     return None if who is None else Actor(who, email=f"{who}@northstar.example")
+
+
+def home(request: Request) -> Response:
+    asked = request.query_params
+    html = PAGE.format(lang=asked.get("lang", "en"), dir=asked.get("dir", "ltr"))
+    return HTMLResponse(html, headers={"content-security-policy": OPEN if "open" in asked else STRICT})
 
 
 async def framing(request: Request) -> Response:

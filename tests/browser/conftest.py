@@ -7,13 +7,13 @@ skipped; where ``CI`` is set, that is a failure.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
 from browser_visitor import Visitor, visit
 from browser_world import World
 from playwright.sync_api import Browser, expect, sync_playwright
+from serving import chromium
 
 expect.set_options(timeout=10_000)
 
@@ -21,7 +21,7 @@ expect.set_options(timeout=10_000)
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """The browser, for one module: while it is there, an event loop runs that other tests must not meet."""
-    where = os.environ.get("STEPUP_CHROMIUM") or shutil.which("chromium-headless-shell") or shutil.which("chromium")
+    where = chromium()
     if where is None:
         why = "no Chromium: apt-get install -y --no-install-recommends chromium-headless-shell"
         if os.environ.get("CI"):
@@ -36,7 +36,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def world() -> Iterator[World]:
     made = World()
-    server = made.serve()
+    server, _ = made.serve()
     yield made
     server.should_exit = True
 

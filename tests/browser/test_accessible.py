@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser_visitor import Authenticator, Visitor, visit
+from browser_visitor import Visitor, visit
 from browser_world import World
 from playwright.sync_api import Browser, expect
 
@@ -32,7 +32,7 @@ def passkey(visitor: Visitor) -> None:
 
 def device(visitor: Visitor) -> None:
     passkey(visitor)
-    visitor.kept.append(Authenticator(visitor.page, present=False))
+    visitor.authenticator(present=False)
     visitor.primary.click()
     expect(visitor.primary).to_have_text("Waiting for your device…")
 

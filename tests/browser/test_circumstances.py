@@ -97,9 +97,10 @@ def test_what_is_locked_is_named_and_not_offered(visitor: Visitor) -> None:
     """After too many wrong answers a way has to wait: it is no tab, and the dialog says why."""
     visitor.call()
     visitor.choose("Password")
-    for _ in range(5):
-        with visitor.page.expect_response("**/attempts"):
-            visitor.fill("not it")
+    for left in ("4 tries are", "3 tries are", "2 tries are", "1 try is"):
+        visitor.fill("not it")
+        expect(visitor.alert).to_contain_text(f"{left} left.")
+    visitor.fill("not it")
     expect(visitor.alert).to_have_text("Too many answers were wrong. Nothing was done.")
     visitor.page.keyboard.press("Escape")
     visitor.call("/do/note.edit")
@@ -121,14 +122,19 @@ def test_a_lock_that_comes_in_between_says_until_when(visitor: Visitor) -> None:
 
 
 def test_a_challenge_of_another_session_can_be_asked_for_again(visitor: Visitor) -> None:
-    """Where the session changed meanwhile, the answer opens nothing; starting again asks in the session there is."""
+    """Where the session changed meanwhile, the same is asked in the one there is; where that fails too, it is said."""
     visitor.call()
     expect(visitor.dialog.get_by_role("tab").first).to_be_visible()
-    visitor.context.clear_cookies(name="stepup")
-    visitor.password()
+    visitor.choose("Password")
+    visitor.page.route("**/attempts", lambda route: route.fulfill(status=404, json={"code": "challenge_not_found"}))
+    with visitor.page.expect_response("**/stepup/challenges"):
+        visitor.fill()
     expect(visitor.alert).to_have_text("This request is closed. Nothing was done.")
+    visitor.page.unroute("**/attempts")
     visitor.dialog.get_by_role("button", name="Start again").click()
-    visitor.password()
+    visitor.choose("Password")
+    visitor.context.clear_cookies(name="stepup")
+    visitor.fill()
     assert statuses(visitor, 1) == [200]
 
 

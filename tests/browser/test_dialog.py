@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
-from browser_visitor import Authenticator, Visitor
+from browser_visitor import Visitor
 from browser_world import PASSWORD
 from playwright.sync_api import Route, expect
 
@@ -14,6 +15,8 @@ from playwright.sync_api import Route, expect
 
 def test_a_password_lets_the_blocked_call_through_once(visitor: Visitor) -> None:
     """The caller sees one answer, that of the repeated call, with the token and a key of its own."""
+    asked: list[str] = []
+    visitor.page.on("request", lambda request: asked.append(request.url.removeprefix(visitor.world.site)))
     visitor.call(init="{method: 'POST', body: 'a body', headers: {'content-type': 'text/plain'}}")
     expect(visitor.dialog).to_contain_text("Delete organization")
     expect(visitor.dialog).to_contain_text(f"{visitor.who}@northstar.example")
@@ -28,6 +31,9 @@ def test_a_password_lets_the_blocked_call_through_once(visitor: Visitor) -> None
     assert done["headers"]["stepup-token"]
     assert len(done["headers"]["idempotency-key"]) == 32
     expect(visitor.dialog).to_be_hidden()
+    assert [re.sub("stepup_[^/]+", "ID", one) for one in asked] == [
+        "/do/org.delete", "/stepup/challenges", "/stepup/challenges/ID/attempts", "/do/org.delete",
+    ]  # fmt: skip
 
 
 def test_a_mailed_code_is_pasted_with_its_space(visitor: Visitor) -> None:
@@ -73,40 +79,6 @@ def test_another_code_can_be_sent_once_the_wait_is_over(visitor: Visitor) -> Non
     visitor.primary.click()
     visitor.page.clock.run_for(1_000)
     assert visitor.answers()[0]["status"] == 200
-
-
-def test_a_passkey_starts_from_a_button(visitor: Visitor) -> None:
-    """It is the first way, it is asked for by a click, and the browser's answer opens the call."""
-    authenticator = Authenticator(visitor.page)
-    visitor.call()
-    expect(visitor.dialog.get_by_role("tab").first).to_have_text("Passkey")
-    visitor.dialog.get_by_role("button", name="Use your passkey").click()
-    assert visitor.answers()[0]["status"] == 200
-    assert authenticator.cdp is not None
-
-
-def test_the_conversion_of_older_browsers_makes_the_same_of_a_passkey(visitor: Visitor) -> None:
-    """Without ``parseRequestOptionsFromJSON`` and ``toJSON`` the options and the answer are converted here."""
-    authenticator = Authenticator(visitor.page)
-    visitor.page.evaluate(
-        "() => { delete PublicKeyCredential.parseRequestOptionsFromJSON; delete PublicKeyCredential.prototype.toJSON; }"
-    )
-    visitor.call()
-    visitor.dialog.get_by_role("button", name="Use your passkey").click()
-    assert visitor.answers()[0]["status"] == 200
-    assert authenticator.cdp is not None
-
-
-@pytest.mark.parametrize("lacks", ["verification", "the passkey"])
-def test_a_passkey_that_was_not_used_is_nobodys_fault(visitor: Visitor, lacks: str) -> None:
-    """Refused, cancelled and none here are one text; another way is open."""
-    authenticator = Authenticator(visitor.page, verified=lacks != "verification", holds=lacks != "the passkey")
-    visitor.call()
-    visitor.dialog.get_by_role("button", name="Use your passkey").click()
-    expect(visitor.alert).to_have_text("Your passkey was not used. Try again, or choose another way.")
-    visitor.password()
-    assert visitor.answers()[0]["status"] == 200
-    assert authenticator.cdp is not None
 
 
 def test_two_proofs_are_asked_one_after_the_other(visitor: Visitor) -> None:
@@ -265,7 +237,7 @@ def test_a_whole_journey_by_keyboard(visitor: Visitor) -> None:
 def test_calling_it_off_in_any_state_is_one_error(visitor: Visitor, state: str, how: str) -> None:
     """The caller gets ``StepUpCancelledError`` once, nothing is done, and the challenge is closed."""
     page = visitor.page
-    authenticator = Authenticator(page, present=False)
+    visitor.authenticator(present=False)
     if state == "loading":
         page.route("**/stepup/challenges", lambda route: None)
     visitor.call()
@@ -294,7 +266,6 @@ def test_calling_it_off_in_any_state_is_one_error(visitor: Visitor, state: str, 
     assert visitor.answers() == [{"error": "StepUpCancelledError", "code": "cancelled", "text": "cancelled"}]
     expect(visitor.dialog).to_be_hidden()
     assert visitor.done == []
-    assert authenticator.cdp is not None
 
 
 def test_an_answer_that_was_right_too_late_opens_nothing(visitor: Visitor) -> None:

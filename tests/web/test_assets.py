@@ -17,13 +17,22 @@ from stepup.stores.memory import MemoryStore
 from stepup.web import assets, site
 
 STATIC = Path(str(files("stepup.web").joinpath("static")))
-LOADED_LATER = re.compile(r"texts-..\.js|htmx\.js")
+
+
+def loaded_by(name: str) -> set[str]:
+    """The modules that a page gets with *name*; what is imported only where it is needed is not among them."""
+    found, new = {name}, {name}
+    while new:
+        sent = [assets.asset(one).body.decode() for one in new]
+        new = {one for text in sent for one in re.findall(r'from ?"\./([^"]+)"', text)} - found
+        found |= new
+    return found
 
 
 def test_every_module_is_served_and_nothing_else_is() -> None:
     """What lies in the folder and what is served are the same, but for types and the description of the folder."""
     there = {path.name for path in STATIC.iterdir() if path.is_file()}
-    assert there - assets.NAMES == {"package.json", "stepup.d.ts", "types.d.ts"}
+    assert there - assets.NAMES == {"package.json", "account.d.ts", "account-types.d.ts", "stepup.d.ts", "types.d.ts"}
     assert there >= assets.NAMES
 
 
@@ -102,7 +111,19 @@ def test_what_is_sent_is_the_module_without_its_comments(name: str) -> None:
 
 
 def test_a_page_loads_little() -> None:
-    """All that a page in English loads, compressed as it is sent."""
-    loaded = [assets.asset(name) for name in assets.NAMES if not LOADED_LATER.fullmatch(name)]
+    """All that a page in English loads, compressed as it is sent; the account's elements are not in it."""
+    names = loaded_by("stepup.js")
+    loaded = [assets.asset(name) for name in names]
+    assert {"client.js", "dialog.js", "forms.js", "texts.js"} <= names
+    assert not names & {"account-element.js", "events.js", "factors.js", "devices.js", "registration.js"}
     assert sum(len(one.zipped) for one in loaded) < 17_000
     assert len(gzip.compress(b"".join(one.body for one in loaded), 9)) < 13_500
+
+
+def test_an_account_page_loads_a_little_more() -> None:
+    """What the elements add to the client, which they bring; no language but English."""
+    more = loaded_by("account.js") - loaded_by("stepup.js")
+    assert loaded_by("stepup.js") < loaded_by("account.js")
+    assert {"events.js", "factors.js", "devices.js", "enrol.js", "registration.js"} <= more
+    assert not [name for name in more if re.fullmatch(r".*texts-..\.js", name)]
+    assert sum(len(assets.asset(name).zipped) for name in more) < 18_000

@@ -108,6 +108,8 @@ def test_what_is_enrolled_is_listed_without_secrets(face: str) -> None:
     assert {one["method"]: one["removable"] for one in listed.json["factors"]} == {
         "password": False, "email_code": False, "totp": True,
     }  # fmt: skip
+    assert listed.json["enrollable"] == ["passkey", "totp", "recovery_code"]
+    assert Site(face).call("GET", "/factors").json["enrollable"] == []
     assert made["secret"] not in listed.raw.body.decode()
     assert made["secret"] not in site.call("GET", "/events", query="limit=100").raw.body.decode()
 

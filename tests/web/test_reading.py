@@ -6,7 +6,7 @@ import pytest
 from web_world import ORIGIN
 
 from stepup.web import WebRequest, safe_return
-from stepup.web.bodies import BadRequest, read_form
+from stepup.web.bodies import MAX_BODY, BadRequest, Intake, read_form
 from stepup.web.origins import from_elsewhere
 
 FORM = "application/x-www-form-urlencoded"
@@ -97,3 +97,26 @@ def test_other_origins_can_be_trusted_by_name() -> None:
 
     assert from_elsewhere(request)
     assert not from_elsewhere(request, trusted=["https://admin.northstar.example"])
+
+
+# -- a body as it comes in ---------------------------------------------------------------------
+
+
+def test_no_more_of_a_body_is_kept_than_shows_that_it_is_too_large() -> None:
+    """What is too large is read on to a limit, so that the client can be answered, and thrown away."""
+    intake = Intake()
+    chunks = 0
+    while intake.wants:
+        intake.take(bytes(65_536))
+        chunks += 1
+    assert len(intake.body) == MAX_BODY + 1
+    assert chunks == 256
+
+
+def test_a_body_comes_in_as_it_was_sent() -> None:
+    """Whatever its pieces are, up to the limit and not one byte less."""
+    intake = Intake()
+    for piece in (b"a", b"", b"b" * (MAX_BODY - 1)):
+        intake.take(piece)
+    assert intake.wants
+    assert intake.body == b"a" + b"b" * (MAX_BODY - 1)

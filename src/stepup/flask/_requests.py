@@ -13,14 +13,13 @@ from flask import Response, g, request
 from werkzeug.exceptions import RequestEntityTooLarge, SecurityError
 from werkzeug.routing import BaseConverter
 
-from stepup.web.bodies import FORM, MAX_BODY
+from stepup.web.bodies import FORM, MAX_BODY, Intake
 from stepup.web.http import SAFE, WebRequest, WebResponse
 
 _PATH: Final = "/~!$&'()*+,;=:@"
 """What stands in a path as it is (RFC 3986 section 3.3), besides letters, digits and ``-._``."""
 
 _CHUNK: Final = 65_536
-_DRAINED: Final = 16 * 1024 * 1024
 
 
 class Rest(BaseConverter):
@@ -103,15 +102,10 @@ def _origin() -> str:
 
 
 def _read() -> bytes:
-    """As much of the stream as shows that it is too large; the rest of a large one is thrown away as it comes.
-
-    A server that has to hang up on a client in the middle of its body cannot give it the answer.
-    """
-    kept, seen = bytearray(), 0
-    while seen < _DRAINED and (more := request.stream.read(_CHUNK)):
-        kept += more[: MAX_BODY + 1 - len(kept)]
-        seen += len(more)
-    return bytes(kept)
+    intake = Intake()
+    while intake.wants and (more := request.stream.read(_CHUNK)):
+        intake.take(more)
+    return intake.body
 
 
 def _read_before() -> bytes:

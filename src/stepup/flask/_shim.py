@@ -105,7 +105,7 @@ class StepUpFlask:
             )
         here = _shims(app)
         for other in here:
-            self._require_apart(other)
+            self._site.require_apart(other._site)  # noqa: SLF001 -- another of this class
         if not here:
             app.error_handler_spec[None][None].setdefault(StepUpError, self._answer)
         app.extensions.setdefault(_EXTENSION, []).append(self)
@@ -287,14 +287,6 @@ class StepUpFlask:
         asked = web.kept(_ASKED)
         shim = asked if isinstance(asked, StepUpFlask) else _shims(current_app)[0]
         return shim._replies.refusal(error)  # noqa: SLF001 -- of this class
-
-    def _require_apart(self, other: StepUpFlask) -> None:
-        if other._site.prefix == self._site.prefix:
-            raise ConfigurationError(
-                f"{self._site.prefix} is the address of another gate.", remedy="Give this one a prefix= of its own."
-            )
-        if other._site.protocol.cookies.session == self._site.protocol.cookies.session:
-            raise ConfigurationError("Another gate has the same cookies.", remedy="Give this one a cookie= of its own.")
 
 
 def _shims(app: Flask) -> list[StepUpFlask]:

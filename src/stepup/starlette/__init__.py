@@ -84,12 +84,13 @@ class StepUpStarlette:
         """Add the protocol's routes, the cookies and the answers to blocked calls to *app*.
 
         Raises:
-            ConfigurationError: for an application of FastAPI, whose decorators would register what a guard stands on.
+            ConfigurationError: for an application of FastAPI, whose decorators would register what a guard stands on;
+                where another gate has the address or the cookies already.
         """
         if type(app).__module__.partition(".")[0] == "fastapi":
             raise ConfigurationError("StepUpStarlette was given a FastAPI.", remedy="Use stepup.fastapi.StepUpFastAPI.")
-        app.router.routes[:0] = self.routes
         self._shim.install(app)
+        app.router.routes[:0] = self.routes
 
     @property
     def routes(self) -> Sequence[BaseRoute]:

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stepup.web import WebRequest, WebResponse
-from stepup.web.bodies import MAX_BODY
+from stepup.web.bodies import Intake
 from stepup.web.visits import Visit
 
 STATE: Final = "stepup.visits"
@@ -26,7 +26,6 @@ ACCEPTED: Final = "stepup.accepted"
 """Where a connection keeps whether its handshake is over: a list that is empty before that."""
 
 WEBSOCKET: Final = "WEBSOCKET"
-_DRAINED: Final = 16 * 1024 * 1024
 _STARTS: Final = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 
 
@@ -101,14 +100,12 @@ def path_below(scope: Scope, prefix: str) -> str:
 
 async def body_of(request: Request) -> bytes:
     """The body, or as much of it as shows that it is too large; the rest of a large one is thrown away as it comes."""
-    kept, seen = bytearray(), 0
+    intake = Intake()
     async for chunk in request.stream():
-        seen += len(chunk)
-        if len(kept) <= MAX_BODY:
-            kept += chunk[: MAX_BODY + 1 - len(kept)]
-        if seen > _DRAINED:
+        intake.take(chunk)
+        if not intake.wants:
             break
-    return bytes(kept)
+    return intake.body
 
 
 def as_response(made: WebResponse) -> Response:

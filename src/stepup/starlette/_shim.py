@@ -26,6 +26,7 @@ from ._asgi import ACCEPTED, ROOTS, STATE, WEBSOCKET, VisitMiddleware, as_reques
 from ._gate import driven
 
 ASKED: Final = "stepup.asked"
+SITES: Final = "stepup_sites"
 _POLICY_VIOLATION: Final = 1008
 OrganizationOf = Callable[[HTTPConnection], str | None]
 RotateOwn = Callable[[HTTPConnection], object]
@@ -50,7 +51,15 @@ class Shim:
         return self.site.gate
 
     def install(self, app: Starlette) -> None:
-        """Add the cookies and the answers to blocked calls to *app*."""
+        """Add the cookies and the answers to blocked calls to *app*.
+
+        Raises:
+            ConfigurationError: where another gate has the address or the cookies already.
+        """
+        here: list[Site] = getattr(app.state, SITES, [])
+        for other in here:
+            self.site.require_apart(other)
+        setattr(app.state, SITES, [*here, self.site])
         app.add_middleware(VisitMiddleware, key=self._key)
         app.add_exception_handler(StepUpError, cast("ExceptionHandler", self._refuse))
 

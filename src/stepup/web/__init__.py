@@ -4,7 +4,7 @@ For shims, with ``docs/how-to/write-a-shim.md``:
 
 - ``Site``, with ``SiteOptions``: one gate behind one address. It makes visits, answers the protocol, and refuses.
 - ``Visit``: one request to the application: who, in which session, with which token, and the cookies to set.
-- ``WebRequest``, ``WebResponse``: what a shim translates from and to; ``MAX_BODY``, ``SAFE``: what it needs for that.
+- ``WebRequest``, ``WebResponse``: what a shim translates from and to; ``Intake``, ``SAFE``: what it needs for that.
 - ``run_sync``: what a shim without an event loop runs ``Site.answer`` with. ``actor_of``: a person from a user object.
 - ``from_elsewhere``, ``safe_return``: other sites, and addresses to return to. ``network_of``: what an address counts
   as.
@@ -24,7 +24,7 @@ from stepup._bridge import run_sync
 
 from .addresses import network_of
 from .api import Protocol, respond
-from .bodies import MAX_BODY
+from .bodies import MAX_BODY, Intake
 from .http import SAFE, WebRequest, WebResponse
 from .origins import from_elsewhere, safe_return
 from .people import actor_of
@@ -37,6 +37,7 @@ __all__ = [
     "PROBLEMS",
     "SAFE",
     "Answers",
+    "Intake",
     "Protocol",
     "Site",
     "SiteOptions",

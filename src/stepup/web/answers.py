@@ -105,6 +105,7 @@ class ChallengeEnvelope(Document):
     """A challenge, and what else a client needs to carry it on."""
 
     challenge: Challenge
+    description: str
     now: _Time
     attempts_left: Annotated[int, Field(ge=0)]
     remaining: list[str]
@@ -304,9 +305,10 @@ class FactorItem(Document):
 
 
 class Factors(Document):
-    """Everything that is enrolled."""
+    """Everything that is enrolled, and the methods of which the person can enrol more."""
 
     factors: list[FactorItem]
+    enrollable: list[str]
     now: _Time
 
 

@@ -14,10 +14,43 @@ from urllib.parse import parse_qsl
 from .http import WebRequest
 
 MAX_BODY: Final = 65_536
+MAX_READ: Final = 16 * 1024 * 1024
 MAX_DEPTH: Final = 16
 MAX_FIELDS: Final = 32
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
+
+
+class Intake:
+    """A body as it comes in: no more of it is kept than shows that it is too large, and the rest is thrown away.
+
+    A server that has to hang up on a client in the middle of its body cannot give it the answer, so a large one is
+    read on to a limit::
+
+        intake = Intake()
+        while intake.wants and (chunk := stream.read(65_536)):
+            intake.take(chunk)
+        request = replace(request, body=intake.body)
+    """
+
+    def __init__(self) -> None:
+        self._kept = bytearray()
+        self._seen = 0
+
+    @property
+    def wants(self) -> bool:
+        """Whether to read on: not beyond 16 MiB."""
+        return self._seen < MAX_READ
+
+    @property
+    def body(self) -> bytes:
+        """The body, or its beginning, which is too large by one byte."""
+        return bytes(self._kept)
+
+    def take(self, chunk: bytes) -> None:
+        """Add what came."""
+        self._seen += len(chunk)
+        self._kept += chunk[: MAX_BODY + 1 - len(self._kept)]
 
 
 class BadRequest(Exception):

@@ -15,7 +15,7 @@ from stepup.challenge import Challenge, State
 from stepup.context import Context
 from stepup.event import Event
 from stepup.grant import Grant
-from stepup.policy import Action, Policy, Risk
+from stepup.policy import Action, Policy, Risk, Rules
 
 from .problems import zulu
 
@@ -53,11 +53,12 @@ def challenge_document(challenge: Challenge, policy: Policy, context: Context) -
     }
 
 
-def envelope(challenge: Challenge, policy: Policy, context: Context, now: datetime) -> dict[str, object]:
+def envelope(challenge: Challenge, rules: Rules, context: Context, now: datetime) -> dict[str, object]:
     """The challenge and what else a client needs."""
     proved = {proof.method for proof in challenge.proofs}
     return {
-        "challenge": challenge_document(challenge, policy, context),
+        "challenge": challenge_document(challenge, rules.policy, context),
+        "description": rules.action.description,
         "now": zulu(now),
         "attemptsLeft": challenge.attempts_left if challenge.state is State.OPEN else 0,
         "remaining": [name for name in challenge.allowed if name not in proved],

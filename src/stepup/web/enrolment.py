@@ -23,12 +23,17 @@ from .problems import zulu
 from .wire import Confirmation, NewFactor, NewLabel, Registration
 
 TOTP: Final = "totp"
+ADDED: Final = (passkeys.PASSKEY, TOTP, RECOVERY_CODE)
+"""What these calls can add, where the gate keeps it."""
 
 
 async def listed(call: Call) -> WebResponse:
-    """Everything the person has enrolled; never a secret."""
+    """Everything the person has enrolled, never a secret; and what can be added here, strongest first."""
     found = await factors.every(call.core, call.context)
-    return call.ok({"factors": [_document(call, one) for one in found], "now": zulu(call.core.now())})
+    kept = sorted(filter(lambda name: _keeps(call, name), ADDED), key=lambda name: -call.core.methods[name].strength)
+    return call.ok(
+        {"factors": [_document(call, one) for one in found], "enrollable": kept, "now": zulu(call.core.now())}
+    )
 
 
 async def start_totp(call: Call) -> WebResponse:

@@ -103,5 +103,5 @@ async def attempt(call: Call) -> WebResponse:
 
 
 def _enveloped(call: Call, found: Challenge) -> dict[str, object]:
-    policy = call.core.registry.rules(found.binding.action, Risk(found.level)).policy
-    return doc.envelope(found, policy, call.context, call.core.now())
+    rules = call.core.registry.rules(found.binding.action, Risk(found.level))
+    return doc.envelope(found, rules, call.context, call.core.now())

@@ -124,6 +124,19 @@ class Site:
             raise InvalidInput("context_of", f"gave a {type(context).__name__}, not a Context")
         return Visit.of(self._desk, self._own(request), context, rotate)
 
+    def require_apart(self, other: Site) -> None:
+        """Refuse to stand in one application with *other* at the same address, or with the same cookies.
+
+        Raises:
+            ConfigurationError: naming what is the same, and the argument that changes it.
+        """
+        if other.prefix == self.prefix:
+            raise ConfigurationError(
+                f"{self.prefix} is the address of another gate.", remedy="Give this one a prefix= of its own."
+            )
+        if other.protocol.cookies.session == self.protocol.cookies.session:
+            raise ConfigurationError("Another gate has the same cookies.", remedy="Give this one a cookie= of its own.")
+
     def public(self, path: str) -> bool:
         """Whether what is at *path* below the prefix is for everybody, so that nobody has to be looked for."""
         return path in _PUBLIC or path.startswith(_PUBLIC_BELOW)

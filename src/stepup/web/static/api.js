@@ -8,7 +8,7 @@ import { StepUpError } from "./pure.js";
 
 /** Where the protocol is: beside this module, unless that came from elsewhere. */
 const BESIDE = new URL("../", import.meta.url);
-const ROOT = BESIDE.origin === location.origin ? BESIDE : new URL("/stepup/", location.origin);
+export const ROOT = BESIDE.origin === location.origin ? BESIDE : new URL("/stepup/", location.origin);
 
 /** The server's clock minus `performance.now()`; the clock of the computer is asked only where the server never said. */
 let ahead = Date.now() - performance.now();
@@ -96,22 +96,3 @@ export const tabs = typeof BroadcastChannel === "function" ? new BroadcastChanne
  * @param {string} key
  */
 export const tell = (what, key) => tabs?.postMessage({ what, key });
-
-/** @type {Promise<Map<string, string>> | undefined} */
-let described;
-
-/**
- * What the registry says of an action, in a sentence; empty where it says nothing.
- * @param {string} action
- */
-export async function description(action) {
-  described ??= call("GET", "actions").then(
-    ({ actions }) => new Map(actions.map((/** @type {any} */ one) => [one.id, one.description])),
-  );
-  try {
-    return (await described).get(action) ?? "";
-  } catch {
-    described = undefined;
-    return "";
-  }
-}

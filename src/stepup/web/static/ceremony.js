@@ -4,11 +4,13 @@
  * @typedef {import("./types.js").Problem} Problem
  * @typedef {import("./types.js").Prompt} Prompt
  */
-import { call, description, local, refresh } from "./api.js";
-import { StepUpError } from "./pure.js";
+import { call, local, refresh } from "./api.js";
+import { StepUpError, canonical } from "./pure.js";
 
 /** How often more time can be had without the call being made again. */
 const MOST = 10;
+/** Methods whose answer counts for the one challenge that it was prepared for. */
+const TIED = new Set(["passkey", "email_code"]);
 
 export class Ceremony {
   /** @type {import("./types.js").Challenge | null} */
@@ -19,6 +21,7 @@ export class Ceremony {
   sent = new Map();
   /** When it ends, in milliseconds of `performance.now()`. */
   deadline = 0;
+  /** What the action does, in a sentence. */
   about = "";
   closed = false;
   #times = 0;
@@ -42,12 +45,12 @@ export class Ceremony {
    * @returns {Promise<boolean>}
    */
   async open() {
-    const [opened, about] = await Promise.all([this.#opened(), description(this.problem.action ?? "")]);
+    const opened = await this.#opened();
     if (!opened) return false;
     this.challenge = opened.challenge;
     this.methods = opened.remaining;
     this.deadline = local(opened.challenge.expiresAt);
-    this.about = about;
+    this.about = opened.description;
     this.sent.clear();
     this.#times += 1;
     if (this.closed) this.cancel();
@@ -68,6 +71,32 @@ export class Ceremony {
     }
   }
 
+  /**
+   * Do it; once more, if the challenge is not of this session any more, on a new one for the very same. Calls that a page
+   * makes at once, before it has a session, each begin one, and the last that comes back stays. If the call passes by
+   * now, or an answer that is `tied` to the challenge before cannot count, that is thrown: `passes`, `moved`.
+   * @param {() => Promise<any>} deed
+   * @param {boolean} [tied]
+   */
+  async #moving(deed, tied = false) {
+    try {
+      return await deed();
+    } catch (error) {
+      if (!(error instanceof StepUpError) || error.code !== "challenge_not_found") throw error;
+      const before = this.#shown;
+      if (!(await this.open())) throw new StepUpError("passes");
+      if (this.#shown !== before || this.closed) throw error;
+      if (tied) throw new StepUpError("moved");
+      return await deed();
+    }
+  }
+
+  /** What the person was shown, and who that is: an answer is for nothing else, and from nobody else. */
+  get #shown() {
+    const { action, actor, params } = this.challenge ?? {};
+    return canonical([action, actor?.id, actor?.email, params, this.about]);
+  }
+
   get #path() {
     return `challenges/${this.challenge?.id}`;
   }
@@ -78,7 +107,7 @@ export class Ceremony {
    * @returns {Promise<Prompt>}
    */
   async prepare(method) {
-    const { prompt } = await call("POST", `${this.#path}/methods/${method}`, {});
+    const { prompt } = await this.#moving(() => call("POST", `${this.#path}/methods/${method}`, {}));
     this.sent.set(method, prompt);
     return prompt;
   }
@@ -91,7 +120,7 @@ export class Ceremony {
    */
   async answer(method, response, remember) {
     const sent = { method, response, ...(remember ? { rememberDevice: true } : {}) };
-    const got = await call("POST", `${this.#path}/attempts`, sent);
+    const got = await this.#moving(() => call("POST", `${this.#path}/attempts`, sent), TIED.has(method));
     if (got.status !== "verified") {
       this.methods = got.remaining;
       return null;

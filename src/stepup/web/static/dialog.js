@@ -215,8 +215,9 @@ export class StepUpDialog extends HTMLElement {
 
   #passkey() {
     return this.#work("passkey.busy", async (asked) => {
+      const { signal } = (asked.device = new AbortController()); // the one before may have been taken back
       const { options } = await asked.way.prepare("passkey");
-      const made = await assertion(options, asked.device.signal).catch(() => {
+      const made = await assertion(options, signal).catch(() => {
         throw new StepUpError("passkey"); // called off, too late, and none here look the same, and shall
       });
       await this.#answer(asked, made);
@@ -246,6 +247,11 @@ export class StepUpDialog extends HTMLElement {
       return view.wrong(view.text("is.wrong") + (tries === undefined ? "" : ` ${view.words.count("tries", tries)}`));
     }
     if (code === "stale") return this.#finish(error);
+    if (code === "passes") return this.#finish(PASSES);
+    if (code === "moved") {
+      view.choose(/** @type {Asked} */ (this.#asked).way, view.method, true);
+      return view.say(view.text(view.method === "passkey" ? "is.passkey" : "more.code"));
+    }
     if (GONE.has(code)) return this.#end(code, problem);
     // By the clock of the computer, which is the one that the person looks at, however wrong it is.
     const at = retryAt ? new Date(Date.now() + local(retryAt) - performance.now()).toLocaleTimeString(view.words.lang) : "…";

@@ -38,7 +38,7 @@ export class Queue {
       const key = bindingKey(problem);
       let group = this.#line.find((one) => one.key === key && !one.abort.signal.aborted);
       if (!group) this.#line.push((group = this.#group(key, problem, this.#served)));
-      const { waiters, abort } = group;
+      const { waiters } = group;
       const waiter = { again, resolve, reject };
       waiters.add(waiter);
       signal?.addEventListener("abort", () => {

@@ -39,6 +39,7 @@ export interface Challenge {
 /** The challenge, and what else is needed to carry it on. */
 export interface Envelope {
   challenge: Challenge;
+  description: string;
   now: string;
   attemptsLeft: number;
   remaining: string[];
