@@ -67,7 +67,8 @@ def test_the_challenge_document_has_the_promised_keys_and_no_others(face: str) -
 
     document = found["challenge"]
     assert set(document) == DOCUMENT
-    assert set(found) == {"challenge", "description", "now", "attemptsLeft", "remaining", "proved"}
+    assert set(found) == {"challenge", "description", "now", "attemptsLeft", "remaining", "proved", "approval"}
+    assert found["approval"] is None
     assert found["description"] == "For ever."
     assert site.call("POST", "/challenges", {"offer": site.blocked("member.role")}).json["description"] == ""
     assert document["action"] == {

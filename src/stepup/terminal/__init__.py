@@ -32,8 +32,8 @@ from stepup.decision import Authorization
 from stepup.errors import Code, DeliveryFailed, Denied, InvalidInput, NotInteractive, StepUpRequired, WrongColour
 from stepup.policy import Params
 
+from ._ceremony import PATIENCE, Ceremony
 from ._ceremony import Cancelled as Cancelled
-from ._ceremony import Ceremony
 from ._console import Console as Console
 from ._console import Terminal as Terminal
 from ._words import ELSEWHERE, ended, why_not
@@ -51,6 +51,7 @@ def confirm(
     organization: str | None = None,
     reason: str | None = None,
     terminal: Terminal | None = None,
+    wait: float = PATIENCE,
 ) -> Authorization:
     """Return once *actor* has proved at the terminal that this very call may run, or raise.
 
@@ -67,6 +68,8 @@ def confirm(
         organization: bound, where the product has organizations.
         reason: why, in the person's own words; for the audit.
         terminal: where to ask; the controlling terminal of this process by default.
+        wait: seconds to wait for the approval of others, where the action names it. A request that nobody has decided
+            by then stays, and the same call finds it again.
 
     Raises:
         Cancelled: the person left: an empty answer, ``q`` where methods are offered, Ctrl-C, Ctrl-D.
@@ -93,7 +96,7 @@ def confirm(
         if ELSEWHERE.issuperset(needed.methods):
             raise Denied(ended(needed.action, needed.level, Code.NO_USABLE_METHOD, "not_at_a_terminal"))
         challenge = gate.start(action, context, resource=resource, params=params, reason=reason)
-        verified = Ceremony(gate, challenge, context, screen).run()
+        verified = Ceremony(gate, challenge, context, screen, wait).run()
     except (Denied, DeliveryFailed) as error:
         _tell(screen, gate, error)
         raise

@@ -31,7 +31,8 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tupl
         for name, command in COMMANDS.items():
             directory, port = tmp_path_factory.mktemp(name), free_port()
             words = [word.format(port=port) for word in command]
-            environment = {**os.environ, "STEPUP_BLACKBOX": str(directory), "PYTHONPATH": str(HERE)}
+            path = os.pathsep.join(filter(None, (str(HERE), os.environ.get("PYTHONPATH"))))
+            environment = {**os.environ, "STEPUP_BLACKBOX": str(directory), "PYTHONPATH": path}
             with (directory / "log").open("wb") as log:
                 process = subprocess.Popen(
                     [sys.executable, *words], env=environment, stdout=log, stderr=log, cwd=directory

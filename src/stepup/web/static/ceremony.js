@@ -24,6 +24,8 @@ export class Ceremony {
   /** What the action does, in a sentence. */
   about = "";
   closed = false;
+  /** Whether others were asked to approve it. */
+  waits = false;
   #times = 0;
 
   /**
@@ -49,6 +51,7 @@ export class Ceremony {
     if (!opened) return false;
     this.challenge = opened.challenge;
     this.methods = opened.remaining;
+    this.waits = Boolean(opened.approval);
     this.deadline = local(opened.challenge.expiresAt);
     this.about = opened.description;
     this.sent.clear();
@@ -109,6 +112,10 @@ export class Ceremony {
   async prepare(method) {
     const { prompt } = await this.#moving(() => call("POST", `${this.#path}/methods/${method}`, {}));
     this.sent.set(method, prompt);
+    if (method === "approval" && prompt.expiresAt) {
+      this.waits = true;
+      this.deadline = local(prompt.expiresAt);
+    }
     return prompt;
   }
 
@@ -130,15 +137,17 @@ export class Ceremony {
     return got.grant;
   }
 
-  /** The challenge as it stands. */
-  async look() {
-    const { challenge } = await call("GET", this.#path);
-    return challenge.status;
+  /**
+   * The challenge as it stands, and how far others are with it.
+   * @returns {Promise<import("./types.js").Envelope>}
+   */
+  look() {
+    return call("GET", this.#path);
   }
 
-  /** Call it off. */
+  /** Call it off; but what others were asked to approve stays, for whoever leaves and comes back. */
   cancel() {
     this.closed = true;
-    if (this.challenge) call("DELETE", this.#path).catch(() => {});
+    if (this.challenge && !this.waits) call("DELETE", this.#path).catch(() => {});
   }
 }
