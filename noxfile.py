@@ -177,7 +177,8 @@ def client(session: nox.Session) -> None:
         shutil.copy(CLIENT / name, tools)
     with session.chdir(tools):
         session.run("npm", "ci", "--no-audit", "--no-fund", external=True)
-    session.run(str(tools / "node_modules" / ".bin" / "tsc"), "--project", str(CLIENT), external=True)
+    for project in (CLIENT, CLIENT / "demo.tsconfig.json"):
+        session.run(str(tools / "node_modules" / ".bin" / "tsc"), "--project", str(project), external=True)
     session.run("node", "--test", *(str(path) for path in sorted(CLIENT.glob("*.test.mjs"))), external=True)
 
 
@@ -251,7 +252,9 @@ print("stepup-auth", importlib.metadata.version("stepup-auth"), "imports from it
 
 def _check_contents(session: nox.Session, wheel: Path, sdist: Path) -> None:
     inside = set(zipfile.ZipFile(wheel).namelist())
-    source = {path.relative_to(ROOT / "src").as_posix() for path in (ROOT / "src").rglob("*.py")} | {"stepup/py.typed"}
+    kept = {".py", ".js", ".css", ".html", ".svg"}
+    files = [path.relative_to(ROOT / "src").as_posix() for path in (ROOT / "src").rglob("*") if path.suffix in kept]
+    source = {*files, "stepup/py.typed"}
     foreign = {name for name in inside if not name.startswith("stepup/") and ".dist-info/" not in name}
     problems = {"missing from the wheel": source - inside, "foreign to the wheel": foreign}
     with tarfile.open(sdist) as archive:

@@ -114,7 +114,7 @@ THIRD_PARTY: Mapping[str, tuple[str, ...]] = {
     "flask._commands": ("click", "flask"),
     "starlette": ("anyio", "starlette"),
     "fastapi": ("fastapi", "starlette"),
-    "demo": ("pyotp", "sqlalchemy", "starlette", "uvicorn"),
+    "demo": ("jinja2", "pyotp", "sqlalchemy", "starlette", "uvicorn"),
     "testing": ("cryptography", "pytest"),
 }
 LAZY = ("argon2", "cryptography", "pydantic", "pyotp", "webauthn")

@@ -9,7 +9,7 @@ purge      deletes expired records; for cron, from as many hosts as you like
 doctor     asks the database about itself and says what it thinks of the answers
 restored   after a backup was restored: whatever was minted before is refused from now on
 evidence   checks what a passkey has approved, offline: ``evidence verify FILE``
-demo       serves a small web application with one person, on loopback, to try it all
+demo       serves an account-security page with made-up people, on loopback, to try it all
 ========== ==========================================================================================
 
 Exit code 0 if it was done, 1 if not, 2 for a command line that makes no sense. The address of the store is
@@ -40,7 +40,7 @@ _PATIENT: Final = 30.0
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
-    given = _parser().parse_args(arguments)
+    given = _parser().parse_args(_joined(sys.argv[1:] if arguments is None else arguments))
     command: Callable[[argparse.Namespace], int] = given.command
     try:
         return command(given)
@@ -50,6 +50,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         wanted = "'stepup-auth[demo]'" if command is _demo else "'stepup-auth[sql]' and a driver"
         print(f"stepup: {error.name} is not installed; pip install {wanted}.", file=sys.stderr)
     return 1
+
+
+def _joined(arguments: Sequence[str]) -> list[str]:
+    """*arguments* with a public key joined to its option: one in 64 begins with a hyphen, as an option would."""
+    found = list(arguments)
+    if "--public-key" in found[:-1]:
+        place = found.index("--public-key")
+        found[place : place + 2] = [f"--public-key={found[place + 1]}"]
+    return found
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -79,10 +88,10 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("file", metavar="FILE", help="a record of stepup.evidence as JSON; - for standard input")
     verify.add_argument("--public-key", metavar="KEY", help="the passkey's, from the event of its enrolment")
     verify.set_defaults(command=_evidence)
-    demo = commands.add_parser("demo", help="serve a small web application on loopback, to try it all")
+    demo = commands.add_parser("demo", help="serve an account-security page on loopback, to try it all")
     demo.add_argument("--port", type=int, default=8000, metavar="N", help="the port on localhost (8000)")
     demo.add_argument("--store", metavar="URL", help="the store's address; by default a SQLite file that goes with it")
-    demo.add_argument("--seed-file", metavar="FILE", help="write the credentials of its person there, as JSON")
+    demo.add_argument("--seed-file", metavar="FILE", help="write the credentials of its people there, as JSON")
     demo.set_defaults(command=_demo)
     return parser
 

@@ -222,11 +222,12 @@ def open_methods(
 ) -> tuple[str, ...]:
     """The methods whose proof would lead to *requirement* being met, strongest first.
 
+    What stands in for another factor comes last however strong: recovery codes are for emergencies, and used up.
     A branch of an all-of of which some part can neither be met nor proved leads nowhere, so none of its
     methods is offered.
     """
     holding = _own_place(requirement, holding)
-    candidates = sorted(usable, key=lambda one: -one.strength)
+    candidates = sorted(usable, key=lambda one: (one.stands_for is not None, -one.strength))
     counted = [proof for proof in proofs if holding.current(proof, now)]
     found = _open(requirement, candidates, counted, holding, now)
     return tuple(dict.fromkeys(one.method for one in candidates if one.method in (found or ())))

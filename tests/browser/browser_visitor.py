@@ -9,10 +9,12 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyotp
 from browser_world import PASSWORD, World
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Locator, Page
 
+from stepup.event import Event, EventType
 from stepup.testing import SoftPasskey
 
 
@@ -26,6 +28,7 @@ class Visitor:
     who: str
     passkey: SoftPasskey
     troubles: list[str] = field(default_factory=list[str])
+    apps: tuple[pyotp.TOTP, list[str]] | None = None
     kept: list[Authenticator] = field(default_factory=list["Authenticator"])
 
     @property
@@ -80,6 +83,14 @@ class Visitor:
             assert time.monotonic() < end, "no code was mailed"
             time.sleep(0.01)
         return found[-1]
+
+    def until(self, kind: EventType) -> Event:
+        """The newest event of a kind, which the server may still have to write."""
+        end = time.monotonic() + 10
+        while not (found := [one for one in self.world.events(self.who) if one.type is kind]):
+            assert time.monotonic() < end, f"there is no {kind}"
+            time.sleep(0.01)
+        return found[0]
 
     def _codes(self) -> list[str]:
         mails = [one.text for one in self.world.outbox.messages if one.to == f"{self.who}@northstar.example"]

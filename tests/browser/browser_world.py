@@ -11,10 +11,12 @@ import asyncio
 import secrets
 import socket
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
+import pyotp
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection, Request
@@ -32,8 +34,9 @@ from stepup.requirement import Strength
 from stepup.starlette import StepUpStarlette
 from stepup.stores.memory import MemoryStore
 from stepup.testing import SoftPasskey
-from stepup.verifiers import Approval, EmailCode, Passkey, Password
+from stepup.verifiers import TOTP, Approval, EmailCode, Passkey, Password, RecoveryCode
 
+T = TypeVar("T")
 PASSWORD = "quiet heron 42"
 A_DAY_AND_MORE = timedelta(hours=25)
 STRICT = (
@@ -47,6 +50,7 @@ ACTIONS = (
     Action("member.role", "Change a role", risk=3, methods=ANY),
     Action("key.rotate", "Rotate the key", policy=Policy(methods=all_of("password", "email_code"))),
     Action("note.edit", "Edit a note", policy=Policy(methods="password", remember=False)),
+    Action("safe.open", "Open the safe", policy=Policy(methods=any_of("totp", "recovery_code"))),
     Action("by.approval", "Pay a lot", policy=Policy(methods="approval", challenge_ttl=600)),
     Action("by.nothing", "Do what nobody can", policy=Policy(methods="hologram")),
     Action("bad.risk", "Do what is blocked", policy=Policy(methods=ANY, attempts=2)),
@@ -124,23 +128,44 @@ class World:
 
     def enrolled(self, who: str) -> SoftPasskey:
         """A passkey of *who*, registered by the library the day before, by their password; so it counts by now."""
-        passkey, actor = SoftPasskey(self.site), Actor(who, email=f"{who}@northstar.example")
-        context = Context(actor, session=Session(f"yesterday's session of {who}"))
-        try:
-            self.yesterday.factors.enrol_passkey(context)
-        except StepUpRequired as needed:
-            challenge = self.yesterday.start_offer(needed.offer, context)
-            assert self.yesterday.verify(challenge.id, "password", PASSWORD, context)
-        begun = self.yesterday.factors.enrol_passkey(context, label="Laptop")
+        passkey, context = SoftPasskey(self.site), yesterdays(who)
+        begun = self._permitted(context, lambda: self.yesterday.factors.enrol_passkey(context, label="Laptop"))
         made = self.yesterday.factors.confirm_passkey(context, begun.factor_id, passkey.create(begun.options))
         assert isinstance(made, Factor), made
         return passkey
+
+    def app_of(self, who: str) -> tuple[pyotp.TOTP, list[str]]:
+        """An authenticator app of *who*, and recovery codes, enrolled the day before by their password."""
+        context, factors = yesterdays(who), self.yesterday.factors
+        begun = self._permitted(context, lambda: factors.enrol_totp(context))
+        app = pyotp.TOTP(begun.secret)
+        assert isinstance(factors.confirm_totp(context, begun.factor_id, app.at(self.yesterday.core.now())), Factor)
+        return app, list(self._permitted(context, lambda: factors.new_recovery_codes(context)))
+
+    def _permitted(self, context: Context, deed: Callable[[], T]) -> T:
+        try:
+            return deed()
+        except StepUpRequired as needed:
+            challenge = self.yesterday.start_offer(needed.offer, context)
+            assert self.yesterday.verify(challenge.id, "password", PASSWORD, context)
+            return deed()
+
+    def lock_password(self, who: str) -> None:
+        """Seven wrong passwords from elsewhere: no other is looked at for half a minute."""
+        elsewhere = Context(yesterdays(who).actor, session=Session("elsewhere"))
+        for waits in ((0, 0, 0, 0, 6), (16, 0)):
+            challenge = self.gate.start("member.role", elsewhere)
+            for seconds in waits:
+                self.gate.verify(challenge.id, "password", "not it", elsewhere)
+                self.clock.advance(seconds)
 
     def app(self) -> Starlette:
         common: dict[str, Any] = {"store": MemoryStore(), "secret": secrets.token_bytes(32)}
         own: list[Any] = [
             Password(check=right_password, version_of=lambda actor: "1"),
             Passkey(rp_id="localhost", rp_name="Northstar", origins=[self.site]),
+            TOTP(),
+            RecoveryCode(),
         ]
         others: list[Any] = [EmailCode(mailer=self.outbox), StandIn("hologram")]
         approval = Approval(Approvers(may=lambda context, _: context.actor.id.startswith("boss"), step_up=False))
@@ -154,7 +179,8 @@ class World:
             record="all",
             **common,
         )
-        self.yesterday = StepUp(actions=(), verifiers=own, clock=MovedClock(-A_DAY_AND_MORE), **common)
+        past: dict[str, Any] = {"clock": MovedClock(-A_DAY_AND_MORE), "mailer": Outbox()}
+        self.yesterday = StepUp(actions=(), verifiers=own, **past, **common)
         self.gate = gate
         step_up = StepUpStarlette(None, gate, user_of=user_of, secure=False)
 
@@ -226,6 +252,10 @@ class World:
             thread.join(0.01)
             assert thread.is_alive(), "the site did not start"
         return server, thread
+
+
+def yesterdays(who: str) -> Context:
+    return Context(Actor(who, email=f"{who}@northstar.example"), session=Session(f"yesterday's session of {who}"))
 
 
 def right_password(actor: Actor, password: str) -> bool:

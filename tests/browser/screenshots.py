@@ -1,6 +1,6 @@
 """Pictures of the dialog in each of its states, light and dark, for the documentation: ``nox -s screenshots``.
 
-The states are those that ``test_accessible`` looks at; a picture that is not made any more is removed. They are taken
+The states are those that ``browser_states`` names; a picture that is not made any more is removed. They are taken
 of the real dialog on the site of these tests, with the same person each time, so that a picture changes only where the
 dialog does.
 """
@@ -11,11 +11,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from browser_states import STATES
 from browser_visitor import visit
 from browser_world import World
 from playwright.sync_api import Browser, sync_playwright
 from serving import chromium
-from test_accessible import STATES
 
 WHERE = Path(__file__).parents[2] / "docs" / "images"
 SCHEMES = ("light", "dark")
@@ -26,7 +26,7 @@ PORT = 8000  # it stands in the pictures
 
 def name(state: str, scheme: str) -> str:
     """The file of one picture."""
-    return f"dialog-{state}-{scheme}.png"
+    return f"dialog-{state.replace(' ', '-')}-{scheme}.png"
 
 
 def take(browser: Browser, state: str, scheme: Any) -> bytes:

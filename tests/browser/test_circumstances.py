@@ -9,6 +9,8 @@ from browser_visitor import Visitor, statuses, visit
 from browser_world import PASSWORD, World
 from playwright.sync_api import Browser, expect
 
+from stepup.event import EventType
+
 # -- tabs, time, the network ---------------------------------------------------------------------
 
 
@@ -138,16 +140,45 @@ def test_a_challenge_of_another_session_can_be_asked_for_again(visitor: Visitor)
     assert statuses(visitor, 1) == [200]
 
 
-def test_back_and_forward_leave_no_dialog(visitor: Visitor) -> None:
-    """Leaving the page calls it off; coming back shows the page as it was before."""
+def test_leaving_the_page_calls_it_off(visitor: Visitor) -> None:
+    """The challenge is closed on the server, though the page is gone; back and forward show pages without a dialog."""
+    page = visitor.page
     visitor.call()
-    expect(visitor.dialog).to_be_visible()
-    visitor.page.goto(visitor.world.site + "/?second")
-    visitor.page.go_back()
-    visitor.page.wait_for_function("() => globalThis.stepup")
+    expect(visitor.dialog.get_by_role("tab").first).to_be_visible()
+    page.goto(visitor.world.site + "/?second")
+    visitor.until(EventType.CHALLENGE_CANCELLED)
+    for go in (page.go_back, page.go_forward, page.go_back):
+        go()
+        page.wait_for_function("() => globalThis.stepup")
+        assert page.locator("dialog[open]").count() == 0
     visitor.call("/do/member.role")
     visitor.password()
-    assert 200 in [one["status"] for one in visitor.answers() if "status" in one]
+    assert statuses(visitor, 1) == [200]
+
+
+def test_a_page_that_is_kept_for_the_way_back_comes_back_without_its_dialog(visitor: Visitor) -> None:
+    """What a browser tells a page that it keeps (bfcache; none is to be had under test): the call is off, once."""
+    visitor.call()
+    expect(visitor.dialog.get_by_role("tab").first).to_be_visible()
+    for kind in ("pagehide", "pageshow"):
+        visitor.page.evaluate("(kind) => dispatchEvent(new PageTransitionEvent(kind, {persisted: true}))", kind)
+    assert visitor.answers() == [{"error": "StepUpCancelledError", "code": "cancelled", "text": "cancelled"}]
+    expect(visitor.dialog).to_be_hidden()
+    visitor.until(EventType.CHALLENGE_CANCELLED)
+    visitor.call()
+    visitor.password()
+    assert visitor.answers(2)[1]["status"] == 200
+
+
+def test_the_way_back_within_a_page_leaves_the_dialog(visitor: Visitor) -> None:
+    """An application's own history is its own: what the person was asked stays in front until they answer."""
+    visitor.page.evaluate("() => history.pushState({}, '', '/?step')")
+    visitor.call()
+    expect(visitor.dialog.get_by_role("tab").first).to_be_visible()
+    visitor.page.evaluate("() => history.back()")
+    visitor.page.wait_for_url(visitor.world.site + "/")
+    visitor.password()
+    assert statuses(visitor, 1) == [200]
 
 
 # -- safety -------------------------------------------------------------------------------------
@@ -196,6 +227,36 @@ def test_the_page_with_the_dialog_cannot_be_framed(visitor: Visitor) -> None:
     page.goto(visitor.world.elsewhere + "/frame")
     page.wait_for_function("() => document.querySelector('#f').contentDocument === null")
     assert page.frames[1].url.startswith("chrome-error:")
+
+
+@pytest.mark.requirement("B-05")
+def test_a_message_from_elsewhere_changes_nothing(visitor: Visitor) -> None:
+    """Not from another window, not from another origin's channel; and what another tab says is asked of the server."""
+    page = visitor.page
+    visitor.call("/do/member.role")
+    expect(visitor.dialog.get_by_role("tab").first).to_be_visible()
+    key = page.evaluate(
+        """async () => { const problem = await (await fetch('/do/member.role', {method: 'POST'})).json();
+          return (await import('/stepup/static/pure.js')).bindingKey(problem); }"""
+    )
+    other = visitor.context.new_page()
+    other.goto(visitor.world.elsewhere + "/foreign")
+    lies = [{"what": what, "key": key} for what in ("opened", "verified")]
+    send = (
+        "(lies) => { const channel = new BroadcastChannel('stepup'); lies.forEach((one) => channel.postMessage(one)); }"
+    )
+    other.evaluate(send, lies)
+    page.evaluate("(lies) => lies.forEach((one) => window.postMessage(one, '*'))", lies)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    second = visitor.new_page()
+    with page.expect_response("**/preflight"):  # the one that was heard, of this origin: it is asked, and not believed
+        second.evaluate(send, [None, 7, {"what": "verified"}, {"what": "verified", "key": key}])
+    assert [one.removeprefix(visitor.world.site) for one in asked] == ["/stepup/preflight"]
+    expect(visitor.alert).to_be_empty()
+    expect(visitor.dialog).to_be_visible()
+    visitor.password()
+    assert statuses(visitor, 1) == [200]
 
 
 def test_text_from_the_server_stays_text(visitor: Visitor) -> None:

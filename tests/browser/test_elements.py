@@ -100,14 +100,16 @@ def test_who_is_not_signed_in_is_shown_where(owner: Owner) -> None:
 
 
 def test_a_page_chooses_the_level_of_headings_and_the_words(owner: Owner) -> None:
-    """By an attribute, and by ``setTexts``; the language is that of the element."""
+    """By an attribute, and by ``setTexts``, in rows that stand there already too; the language is the element's."""
+    expect(owner.factors.get_by_role("listitem").first).to_have_text("Password")
     owner.page.evaluate(
-        """() => { stepup.setTexts({'factors.title': 'Verification'}, 'en');
+        """() => { stepup.setTexts({'factors.title': 'Verification', password: 'Pass phrase'}, 'en');
           const [factors, events] = ['stepup-factors', 'stepup-events'].map((one) => document.querySelector(one));
           factors.setAttribute('heading-level', '3'); events.lang = 'de'; }"""
     )
     expect(owner.factors.get_by_role("heading", name="Verification", level=3)).to_be_visible()
     expect(owner.factors.get_by_role("heading", name="Add a way to confirm", level=4)).to_be_visible()
+    expect(owner.factors.get_by_role("listitem").first).to_have_text("Pass phrase")
     expect(owner.events.get_by_role("heading", name="Letzte Sicherheitsereignisse")).to_be_visible()
 
 
@@ -494,6 +496,31 @@ def test_a_server_without_devices_says_so_plainly(owner: Owner) -> None:
     expect(owner.devices.get_by_text("This is not available here.")).to_be_visible()
     expect(owner.devices.get_by_role("alert")).to_be_empty()
     expect(owner.devices.get_by_role("button")).to_have_count(0)
+
+
+def test_what_needs_proof_to_be_seen_is_asked_for_only_by_a_click(owner: Owner) -> None:
+    """No dialog comes by itself; after the proof it is shown, and what is read later without it is not."""
+    site = Devices(owner, device("d1", "Chrome on Linux"))
+    expect(owner.button("Forget Chrome on Linux")).to_be_visible()
+    site.guarded = True
+    owner.page.reload()
+    expect(owner.devices.get_by_text("Confirm that it is you to see this.")).to_be_visible()
+    expect(owner.devices.get_by_role("alert")).to_be_empty()
+    expect(owner.dialog).to_be_hidden()
+    owner.devices.get_by_role("button", name="Confirm and show").click()
+    expect(owner.dialog).to_be_visible()
+    owner.page.keyboard.press("Escape")
+    expect(owner.devices.get_by_role("status")).to_have_text("Nothing was changed.")
+    owner.devices.get_by_role("button", name="Confirm and show").click()
+    owner.dialog.get_by_role("tab", name="Password").click()
+    owner.prove()
+    expect(owner.button("Forget Chrome on Linux")).to_be_visible()
+    expect(owner.devices.get_by_role("heading")).to_be_focused()
+    expect(owner.devices.get_by_role("button", name="Confirm and show")).to_be_hidden()
+    owner.world.clock.advance(3600)
+    owner.page.evaluate("document.dispatchEvent(new Event('stepup:changed'))")
+    expect(owner.devices.get_by_text("Confirm that it is you to see this.")).to_be_visible()
+    expect(owner.button("Forget Chrome on Linux")).to_have_count(0)
 
 
 def test_devices_are_listed_renamed_and_forgotten(owner: Owner) -> None:

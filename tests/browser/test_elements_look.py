@@ -8,10 +8,13 @@ import pyotp
 import pytest
 from account_owner import Devices, Owner, at_account, device
 from account_world import AccountWorld
+from axe_playwright_python.sync_playwright import Axe
+from browser_states import LOOKS, SIZES
 from browser_visitor import Authenticator
 from browser_world import PASSWORD
 from playwright.sync_api import Browser, expect
-from test_accessible import AXE, LOOKS, SIZES
+
+AXE = Axe()
 
 
 @pytest.fixture(scope="module")

@@ -25,10 +25,13 @@ ENROL = """() => {
     globalThis.enrolled = [answer.status, await answer.json()];
   })().catch((e) => { globalThis.enrolled = [String(e)]; });
 }"""
+OLDER = "{0.site}/stepup/static/older.js"
 NOT_USED = "Your passkey was not used. Try again, or choose another way."
-WITHOUT_JSON = (
-    "() => { delete PublicKeyCredential.parseRequestOptionsFromJSON; delete PublicKeyCredential.prototype.toJSON; }"
-)
+WITHOUT_JSON = {
+    "both": "delete PublicKeyCredential.parseRequestOptionsFromJSON; delete PublicKeyCredential.prototype.toJSON;",
+    "to": "delete PublicKeyCredential.prototype.toJSON;",
+    "from": "delete PublicKeyCredential.parseRequestOptionsFromJSON;",
+}
 
 
 @pytest.fixture
@@ -85,14 +88,18 @@ def test_a_passkey_is_enrolled_in_the_page_and_proves_a_day_later(newcomer: Visi
 
 
 @pytest.mark.parametrize("resident", [True, False])
-@pytest.mark.parametrize("older", [False, True], ids=["own conversion", "older browser"])
-def test_a_passkey_starts_from_a_button(visitor: Visitor, older: bool, resident: bool) -> None:
+@pytest.mark.parametrize("lacks", ["nothing", *WITHOUT_JSON])
+def test_a_passkey_starts_from_a_button(visitor: Visitor, lacks: str, resident: bool) -> None:
     """It is asked for by a click; older browsers, in which we convert, and keys that do not tell whose are the same."""
     visitor.authenticator(holds=False).add(visitor.passkey, resident=resident)
-    if older:
-        visitor.page.evaluate(WITHOUT_JSON)
+    loaded: list[str] = []
+    visitor.page.on("request", lambda request: loaded.append(request.url))
+    visitor.page.add_init_script(WITHOUT_JSON.get(lacks, ""))
+    visitor.page.reload()
+    visitor.page.wait_for_function("() => globalThis.stepup")
     visitor.call()
     expect(visitor.dialog.get_by_role("tab").first).to_have_text("Passkey")
+    assert [one for one in loaded if "older.js" in one] == ([] if lacks == "nothing" else [OLDER.format(visitor.world)])
     assert attempts(visitor) == []
     with visitor.page.expect_request("**/attempts") as sent:
         use(visitor)

@@ -31,6 +31,7 @@ from stepup.verifiers._webauthn import challenge_for
 from stepup.verifiers._webauthn_read import b64, unb64
 
 ORIGIN = "https://northstar.example"
+EVERY = ("ES256", "EdDSA", "RS256", "ES384", "ES512", "Ed448")
 PARAMS = {"amount": "120.00 EUR", "payee": "Vertr\u00e4ge GmbH"}
 
 
@@ -38,7 +39,8 @@ def approved(
     face: str = "sync", algorithm: str = "ES256", *, device: SoftPasskey | None = None, **settings: Any
 ) -> tuple[Event, Event]:
     """The events of enrolling a passkey, and of approving a payout with it."""
-    passkey = Passkey(rp_id="northstar.example", rp_name="Northstar", origins=[ORIGIN], **settings)
+    offered: dict[str, Any] = {"algorithms": [algorithm], **settings}
+    passkey = Passkey(rp_id="northstar.example", rp_name="Northstar", origins=[ORIGIN], **offered)
     actions = [Action("payout.create", "Create payout", risk=4)]
     here = world(face=face, actions=actions, verifiers=[Password(check=right_password), passkey])
     device = device or SoftPasskey(ORIGIN, algorithm=algorithm)
@@ -64,7 +66,7 @@ def both() -> tuple[dict[str, Any], str]:
 
 
 @both_faces
-@pytest.mark.parametrize("algorithm", ["ES256", "EdDSA", "RS256"])
+@pytest.mark.parametrize("algorithm", EVERY)
 def test_a_record_says_who_approved_what(face: str, algorithm: str) -> None:
     """Exactly this action, resource and parameters, with this passkey, in this page; after JSON and the codec, too."""
     enrolled, attempt = approved(face, algorithm)
@@ -344,6 +346,38 @@ def test_the_command_says_what_a_record_proves(both: tuple[dict[str, Any], str],
     code, out, _ = run(str(file))
     assert code == 0
     assert f"public key in the file. Compare it with the event of its enrolment: {key}" in out
+
+
+def test_a_key_may_begin_with_a_hyphen(run: Run, tmp_path: Path) -> None:
+    """As one in 64 does: it is no option."""
+    device = SoftPasskey(ORIGIN)
+    device.id = b"\xf8" * 16
+    enrolled, attempt = approved(device=device)
+    key = evidence.public_key_of(enrolled)
+    assert key.startswith("-")
+    file = tmp_path / "record.json"
+    file.write_text(json.dumps(evidence.record_of(attempt)), encoding="utf-8")
+    assert run(str(file), "--public-key", key)[0] == run("--public-key", key, str(file))[0] == 0
+    assert run(str(file), f"--public-key={key}")[0] == 0
+    with pytest.raises(SystemExit):
+        run(str(file), "--public-key")
+
+
+@pytest.mark.parametrize("algorithm", EVERY)
+def test_the_command_checks_every_algorithm(algorithm: str, run: Run, tmp_path: Path) -> None:
+    """What was signed by it holds, and with one bit turned it does not."""
+    enrolled, attempt = approved(algorithm=algorithm)
+    assert enrolled.detail["algorithm"] == algorithm
+    record, key = evidence.record_of(attempt), evidence.public_key_of(enrolled)
+    file = tmp_path / "record.json"
+    file.write_text(json.dumps(record), encoding="utf-8")
+    code, out, _ = run(str(file), "--public-key", key)
+    assert code == 0
+    assert 'action         "payout.create"' in out
+    signature = str(record["signature"])
+    file.write_text(json.dumps({**record, "signature": turned(signature, 20)}), encoding="utf-8")
+    code, out, _ = run(str(file), "--public-key", key)
+    assert (code, out) == (1, "")
 
 
 def test_the_command_refuses_what_proves_nothing(both: tuple[dict[str, Any], str], run: Run, tmp_path: Path) -> None:

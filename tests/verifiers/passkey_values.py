@@ -22,16 +22,20 @@ from stepup.testing import SoftPasskey
 from stepup.testing.bench import ACTOR, VAULT, Bench, ceremony
 from stepup.testing.passkey import b64
 from stepup.verifiers import Passkey
+from stepup.verifiers._cose import ALGORITHMS
 
 RP_ID = "northstar.example"
 ORIGIN = f"https://{RP_ID}"
+EVERY = tuple(ALGORITHMS.values())
+"""Every algorithm that can be offered."""
+
 MARCUS = Actor("usr_4096", email="marcus@northstar.example")
 
 Change = Callable[[dict[str, Any]], object]
 
 
 def passkeys(**settings: Any) -> Passkey:
-    """The verifier of the tests."""
+    """The verifier of the tests, with what is offered as it comes."""
     return Passkey(**{"rp_id": RP_ID, "rp_name": "Northstar", "origins": [ORIGIN], **settings})
 
 
@@ -105,7 +109,7 @@ def world(
 ) -> World:
     """A world with *device* enrolled; *challenge* changes the challenge before ``begin``."""
     device = device or SoftPasskey(ORIGIN)
-    verifier = passkeys(**settings)
+    verifier = passkeys(**{"algorithms": EVERY, **settings})
     stored = enrolled(verifier, device).factor
     refs = [FactorRef(one.id, "passkey", int(strength)) for one in (stored, *others)]
     bound = sync_verifier(verifier) if face == "sync" else async_verifier(verifier, offloading_call())

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from passkey_values import MARCUS, ORIGIN, RP_ID, World, enrolled, passkeys, world
+from passkey_values import EVERY, MARCUS, ORIGIN, RP_ID, World, enrolled, passkeys, world
 from verifier_values import both_faces
 
 from stepup.binding import Binding
@@ -78,7 +78,7 @@ def test_every_challenge_is_fresh() -> None:
 
 
 @both_faces
-@pytest.mark.parametrize("algorithm", ["ES256", "EdDSA", "RS256"])
+@pytest.mark.parametrize("algorithm", EVERY)
 @pytest.mark.parametrize("synced", [True, False])
 def test_a_right_answer_is_accepted(face: str, algorithm: str, synced: bool) -> None:
     """With the proof of a verified person, and what the key is: shared by devices, or of one."""

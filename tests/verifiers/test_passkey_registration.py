@@ -12,18 +12,23 @@ from typing import Any, cast
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
 from cryptography.x509.oid import NameOID
-from passkey_values import MARCUS, ORIGIN, RP_ID, enrolled, passkeys, put, without
+from passkey_values import EVERY, MARCUS, ORIGIN, RP_ID, enrolled, passkeys, put, without
 from webauthn import verify_registration_response
+from webauthn.helpers import parse_cbor
 
+from stepup._bridge import sync_verifier
+from stepup.challenge import FactorRef
+from stepup.errors import ConfigurationError
 from stepup.factor import StoredFactor
 from stepup.ports import Checked, Registered, Registering, Verdict
 from stepup.requirement import Strength
 from stepup.testing import SoftPasskey
-from stepup.testing.bench import ACTOR, VAULT
+from stepup.testing.bench import ACTOR, VAULT, Bench, ceremony
 from stepup.testing.passkey import b64, cbor
 from stepup.verifiers import Passkey
+from stepup.verifiers._cose import OFFERED
 from stepup.verifiers._webauthn_read import unb64
 
 UP, UV, BE, BS, AT, ED = 0x01, 0x04, 0x08, 0x10, 0x40, 0x80
@@ -111,12 +116,12 @@ def test_the_options_ask_for_what_is_taken() -> None:
     assert options["challenge"] == begun.factor.data["nonce"]
 
 
-@pytest.mark.parametrize("algorithm", ["ES256", "EdDSA", "RS256"])
+@pytest.mark.parametrize("algorithm", EVERY)
 @pytest.mark.parametrize("synced", [True, False])
 def test_what_is_kept(algorithm: str, synced: bool) -> None:
     """Its id, its key, its flags and counter; the public part is what evidence is checked against."""
     device = SoftPasskey(ORIGIN, algorithm=algorithm, synced=synced, count=None if synced else 9)
-    made = register(device)
+    made = register(device, algorithms=[algorithm])
     assert made is not None
     data = made.factor.data
     assert (made.factor.id, made.factor.method, made.factor.pending) == ("passkey_1", "passkey", None)
@@ -137,30 +142,47 @@ def test_a_key_that_cannot_verify_is_taken_where_it_may_be_and_counts_for_less()
     assert (made.strength, made.factor.data["verified"]) == (Strength.PASSKEY, 0)
 
 
-def test_self_attestation_is_taken_and_checked() -> None:
+def parts(device: SoftPasskey, begun: Registering) -> tuple[bytes, bytes]:
+    """The authenticator data and the client data of an answer."""
+    return data_of(device), device.client_data("webauthn.create", begun.options)
+
+
+def stated(device: SoftPasskey, begun: Registering, fmt: object, statement: object) -> dict[str, object]:
+    """An answer that comes with that statement."""
+    data, client = parts(device, begun)
+    made = cbor({"fmt": fmt, "attStmt": statement, "authData": data})
+    return device.answer({"clientDataJSON": b64(client), "attestationObject": b64(made)})
+
+
+@pytest.mark.parametrize("algorithm", EVERY)
+def test_self_attestation_is_taken_and_checked(algorithm: str) -> None:
     """Clients may pass it through where none is asked for: it proves nothing, and must be right all the same."""
-    verifier, begun = registering()
-    device = SoftPasskey(ORIGIN)
-    data, client = data_of(device), device.client_data("webauthn.create", begun.options)
-    right = device.sign(data + hashlib.sha256(client).digest())
+    verifier, begun = registering(passkeys(algorithms=EVERY))
+    device = SoftPasskey(ORIGIN, algorithm=algorithm)
+    number = parse_cbor(device.public_key())[3]
 
-    def packed(statement: object) -> Registered | None:
-        response = {
-            "clientDataJSON": b64(client),
-            "attestationObject": b64(attestation(device, data, "packed", statement)),
-        }
-        return judged(verifier, begun.factor, device.answer(response))
+    signed = (joined := parts(device, begun))[0] + hashlib.sha256(joined[1]).digest()
+    right = device.sign(signed)
 
-    assert packed({"alg": -7, "sig": right}) is not None
-    for statement in (
-        {"alg": -8, "sig": right},
-        {"alg": -7, "sig": right[:-1] + b"\0"},
-        {"alg": -7, "sig": device.sign(data)},
-        {"alg": -7},
-        {},
-        {"alg": -7, "sig": right, "x5c": [b"\x30\x00"]},
+    def packed(**changed: object) -> Registered | None:
+        made = {"alg": number, "sig": right, **changed}
+        statement = {name: value for name, value in made.items() if value is not None}
+        return judged(verifier, begun.factor, stated(device, begun, "packed", statement))
+
+    assert packed() is not None
+    for changed in (
+        {"alg": -9},
+        {"alg": None},
+        {"alg": str(number)},
+        {"sig": right[:-1] + bytes([right[-1] ^ 1])},
+        {"sig": device.sign(joined[0])},
+        {"sig": SoftPasskey(ORIGIN, algorithm=algorithm).sign(signed)},
+        {"sig": b""},
+        {"sig": "text"},
+        {"sig": None},
+        {"sig": None, "alg": None},
     ):
-        assert packed(statement) is None, statement
+        assert packed(**changed) is None, changed
 
 
 def vouched(device: SoftPasskey, data: bytes, client: bytes) -> dict[str, object]:
@@ -177,23 +199,38 @@ def vouched(device: SoftPasskey, data: bytes, client: bytes) -> dict[str, object
     return {"alg": -7, "sig": signature, "x5c": [certificate.public_bytes(serialization.Encoding.DER)]}
 
 
-def test_a_makers_statement_is_refused_though_it_is_right() -> None:
-    """The library takes it; here it has no reason to come, and nobody looks at who vouches."""
+def test_a_makers_statement_is_not_looked_at() -> None:
+    """Right or wrong, the passkey is the same one: what nobody checks against roots can prove nothing."""
+    device = SoftPasskey(ORIGIN)
+
+    changes: list[dict[str, object]] = [{}, {"sig": b"x"}, {"x5c": [b"\x30\x00"]}, {"x5c": []}, {"ecdaaKeyId": b"x"}]
+    kept: list[object] = []
+    for changed in changes:
+        verifier, begun = registering()
+        statement = {**vouched(device, *parts(device, begun)), **changed}
+        made = judged(verifier, begun.factor, stated(device, begun, "packed", statement))
+        assert made is not None
+        key = VAULT.unseal(str(made.factor.data["key"]), where="\0".join(("", ACTOR.id, "passkey_1", b64(device.id))))
+        assert key == device.public_key()
+        kept.append((made.strength, made.public, {**made.factor.data, "key": None, "transports": None}))
+    plain = register(device)
+    assert plain is not None
+    assert kept == [(plain.strength, plain.public, {**plain.factor.data, "key": None, "transports": None})] * 5
+
+
+def test_no_certificate_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a maker sends, nothing reads it: neither its certificates nor the library's checks of formats."""
+    seen: list[dict[str, Any]] = []
+
+    def spy(**given: Any) -> Any:
+        seen.append(parse_cbor(unb64(given["credential"]["response"]["attestationObject"], 8192)))
+        return verify_registration_response(**given)
+
+    monkeypatch.setattr("webauthn.verify_registration_response", spy)
     verifier, begun = registering()
     device = SoftPasskey(ORIGIN)
-    data, client = data_of(device), device.client_data("webauthn.create", begun.options)
-    made = attestation(device, data, "packed", vouched(device, data, client))
-    answer = device.answer({"clientDataJSON": b64(client), "attestationObject": b64(made)})
-    found = verify_registration_response(
-        credential=answer,
-        expected_challenge=unb64(begun.factor.data["nonce"], 32),
-        expected_rp_id=RP_ID,
-        expected_origin=ORIGIN,
-    )
-    assert found.credential_id == device.id
-    refused = verifier.registered(begun.factor, answer, ACTOR, VAULT, [])
-    assert isinstance(refused, Checked)
-    assert refused.signals == ("attestation",)
+    assert judged(verifier, begun.factor, stated(device, begun, "tpm", {"x5c": [b"\xff"]})) is not None
+    assert [(one["fmt"], one["attStmt"]) for one in seen] == [("none", {})]
 
 
 # -- what is refused ----------------------------------------------------------------------
@@ -206,6 +243,10 @@ def member(name: str, value: object) -> Callable[[dict[str, Any]], object]:
 def not_p256() -> bytes:
     point = ec.generate_private_key(ec.SECP384R1()).public_key().public_numbers()
     return cbor({1: 2, 3: -7, -1: 2, -2: point.x.to_bytes(48, "big"), -3: point.y.to_bytes(48, "big")})
+
+
+def ed448_point() -> bytes:
+    return ed448.Ed448PrivateKey.generate().public_key().public_bytes_raw()
 
 
 def short_rsa() -> bytes:
@@ -245,7 +286,7 @@ FLAGS: dict[str, int] = {
 KEYS: dict[str, Callable[[], bytes]] = {
     "P-384 as ES256": not_p256,
     "RSA of 1024 bits": short_rsa,
-    "ES384": lambda: cbor({1: 2, 3: -35, -1: 2, -2: bytes(48), -3: bytes(48)}),
+    "no ES384": lambda: cbor({1: 2, 3: -35, -1: 2, -2: bytes(48), -3: bytes(48)}),
     "RS1": lambda: cbor({1: 3, 3: -65535, -1: b"\xff" * 256, -2: b"\1\0\1"}),
     "PS256": lambda: cbor({1: 3, 3: -37, -1: b"\xff" * 256, -2: b"\1\0\1"}),
     "off the curve": lambda: cbor({1: 2, 3: -7, -1: 1, -2: b"\1" * 32, -3: b"\1" * 32}),
@@ -255,6 +296,12 @@ KEYS: dict[str, Callable[[], bytes]] = {
     "X25519": lambda: cbor({1: 1, 3: -8, -1: 4, -2: bytes(32)}),
     "symmetric": lambda: cbor({1: 4, 3: 5, -1: bytes(32)}),
     "another kind of key": lambda: cbor({1: 2, 3: -8, -1: 6, -2: bytes(32), -3: bytes(32)}),
+    "ES256 on P-521": lambda: SoftPasskey(ORIGIN, algorithm="ES512").public_key().replace(b"\x38\x23", b"\x26", 1),
+    "P-256 as ES384": lambda: SoftPasskey(ORIGIN).public_key().replace(b"\x26", b"\x38\x22", 1),
+    "P-384 as ES512": lambda: SoftPasskey(ORIGIN, algorithm="ES384").public_key().replace(b"\x38\x22", b"\x38\x23", 1),
+    "Ed25519 as Ed448": lambda: cbor({1: 1, 3: -53, -1: 6, -2: bytes(32)}),
+    "Ed448 of another kind": lambda: cbor({1: 2, 3: -53, -1: 7, -2: ed448_point(), -3: bytes(57)}),
+    "short Ed448": lambda: cbor({1: 1, 3: -53, -1: 7, -2: bytes(56)}),
     "no map": lambda: cbor([1, 2, 3]),
     "empty": lambda: b"",
     "trailing bytes": lambda: SoftPasskey(ORIGIN).public_key() + b"\0",
@@ -286,27 +333,95 @@ def test_a_passkey_for_another_site_is_refused(rp_id: str) -> None:
 
 @pytest.mark.parametrize("name", KEYS)
 def test_keys_that_are_not_taken_are_refused(name: str) -> None:
-    """Algorithms that were not offered, and keys that are not what their algorithm says."""
-    assert register(forge(cose=KEYS[name]())) is None
+    """Keys that are not what their algorithm says, though each algorithm there is was offered."""
+    assert register(forge(), algorithms=EVERY) is not None
+    assert register(forge(cose=KEYS[name]()), algorithms=EVERY) is None
 
 
-FORMS: list[object] = [
-    *("fido-u2f", "tpm", "android-key", "android-safetynet", "apple", "None", "NONE", "", "packed "),
-    *(None, 0, ["none"], b"none"),
-]
+@pytest.mark.parametrize("algorithm", EVERY)
+def test_only_what_was_offered_is_taken(algorithm: str) -> None:
+    """Step 20 of section 7.1, by the settings; what comes with them is three."""
+    device = SoftPasskey(ORIGIN, algorithm=algorithm)
+    others = [one for one in EVERY if one != algorithm]
+    for offered, taken in ((others, False), ([algorithm], True), (EVERY, True), (OFFERED, algorithm in OFFERED)):
+        verifier, begun = registering(passkeys(algorithms=offered))
+        made = verifier.registered(begun.factor, device.create(begun.options), ACTOR, VAULT, [])
+        assert isinstance(made, Registered) is taken
+        assert taken or (isinstance(made, Checked) and made.signals == ("key",))
 
 
-@pytest.mark.parametrize("fmt", [one for one in FORMS if one is not None], ids=repr)
-def test_other_formats_of_attestation_are_refused(fmt: object) -> None:
-    """Attestation is not asked for, so nothing else has a reason to come."""
+def test_the_settings_say_what_is_offered_and_in_which_order() -> None:
+    """Most wanted first."""
+    _, begun = registering(passkeys(algorithms=["ES384", "ES256"]))
+    options = cast("dict[str, Any]", begun.options)
+    assert [one["alg"] for one in options["pubKeyCredParams"]] == [-35, -7]
+
+
+def test_what_is_no_longer_offered_goes_on_counting() -> None:
+    """Narrowing the list shuts out no passkey that is there."""
+    device = SoftPasskey(ORIGIN, algorithm="RS256")
+    stored = enrolled(passkeys(), device).factor
+    narrow = passkeys(algorithms=["ES256"])
+    refs = [FactorRef("passkey_1", "passkey", int(Strength.PASSKEY_VERIFIED))]
+    bench = Bench("sync", sync_verifier(narrow), ceremony(refs, [stored]))
+    begun = bench.begin()
+    assert bench.check(begun.state, device.get(dict(begun.prompt.options)), bench.ceremony).verdict is Verdict.ACCEPTED
+
+
+@pytest.mark.parametrize(
+    "value", [[], (), "ES256", ["ES256", "ES256"], ["es256"], [-7], [None], ["ES256", "PS256"], 7, None]
+)
+def test_algorithms_that_are_none_are_refused(value: Any) -> None:
+    """When the verifier is made, with the names there are."""
+    with pytest.raises(ConfigurationError, match=r"algorithms=\) must list some of ES256, EdDSA, RS256, ES384"):
+        passkeys(algorithms=value)
+
+
+FORMATS = ["fido-u2f", "tpm", "android-key", "android-safetynet", "apple", "compound", "one-day", "None", "packed ", ""]
+
+
+@pytest.mark.parametrize("fmt", FORMATS)
+@pytest.mark.parametrize("statement", [{}, {"x5c": [b"\x30"], "sig": b"x", "ver": "2.0"}, {"response": b"{}"}])
+def test_other_formats_of_attestation_are_not_looked_at(fmt: str, statement: dict[str, object]) -> None:
+    """Clients that pass on what an authenticator says of itself shut nobody out; not even in formats yet to come."""
     verifier, begun = registering()
     device = SoftPasskey(ORIGIN)
-    made = attestation(device, data_of(device), fmt)
-    response = {
-        "clientDataJSON": b64(device.client_data("webauthn.create", begun.options)),
-        "attestationObject": b64(made),
+    assert judged(verifier, begun.factor, stated(device, begun, fmt, statement)) is not None
+
+
+@pytest.mark.parametrize("fmt", FORMATS)
+def test_a_statement_makes_up_for_nothing(fmt: str) -> None:
+    """Every other step holds as it does without one."""
+    changes: dict[str, Callable[[Forge], None]] = {
+        "rp_id": lambda device: setattr(device, "rp_id", "evil.example"),
+        "user_verification": lambda device: setattr(device, "told", UP | BE | BS),
+        "origin": lambda device: setattr(device, "said", member("origin", "https://evil.example")),
+        "key": lambda device: setattr(device, "cose", KEYS["RS1"]()),
+        "credential": lambda device: setattr(device, "attested_id", bytes(16)),
     }
-    assert judged(verifier, begun.factor, device.answer(response)) is None
+    for step, change in changes.items():
+        verifier, begun = registering()
+        device = forge()
+        change(device)
+        client, held = device.client_data("webauthn.create", begun.options), device.attested_id or device.id
+        data = device.authenticator_data(RP_ID, device.flags() | AT) + bytes(16) + b"\0\x10" + held
+        made = attestation(device, data + device.public_key(), fmt, {"x5c": [b"\x30"]})
+        answer = device.answer({"clientDataJSON": b64(client), "attestationObject": b64(made)})
+        refused = verifier.registered(begun.factor, answer, ACTOR, VAULT, [])
+        assert isinstance(refused, Checked)
+        assert refused.signals == (step,)
+
+
+@pytest.mark.parametrize("fmt", [0, True, 1, b"none", ["none"], {"none": 1}], ids=repr)
+def test_a_format_that_is_no_text_is_refused(fmt: object) -> None:
+    """As is a statement that is no map."""
+    verifier, begun = registering()
+    device = SoftPasskey(ORIGIN)
+    assert judged(verifier, begun.factor, stated(device, begun, fmt, {})) is None
+    for statement in ([], b"", "", 0, ["x5c"]):
+        for text in ("none", "packed", "tpm"):
+            answer = stated(device, begun, text, statement)
+            assert judged(verifier, begun.factor, answer) is None
 
 
 def _objects(device: SoftPasskey) -> dict[str, bytes]:
@@ -314,6 +429,7 @@ def _objects(device: SoftPasskey) -> dict[str, bytes]:
     return {
         "statement that is not empty": attestation(device, data, "none", {"sig": b"x"}),
         "no data": cbor({"fmt": "none", "attStmt": {}}),
+        "no statement": cbor({"fmt": "none", "authData": data}),
         "no format": cbor({"attStmt": {}, "authData": data}),
         "data as text": cbor({"fmt": "none", "attStmt": {}, "authData": "x"}),
         "not attested": attestation(device, device.authenticator_data(RP_ID, ALL)),

@@ -1,8 +1,9 @@
-"""``python -m stepup demo``: a small web application with one person, to see what a guarded action is like.
+"""``python -m stepup demo``: an account-security page, and a small product around it, to see what guards are like.
 
 It is an ordinary Starlette application that uses stepup as any other would, and can be read as an example: ``seed``
-(the gate, and a person with a password, an authenticator and recovery codes), ``app`` (the application), ``serve``
-(the server). Everything is on loopback. What would be mailed is printed, and can be read at ``/demo/outbox``.
+(the gate, and people with passwords, an authenticator and recovery codes), ``actions`` (what is guarded), ``app`` and
+``pages`` (the application), ``serve`` (the server). Everything is on loopback. What would be mailed is printed, and can
+be read at ``/demo/outbox``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The demo's gate, and its one person: a password, an authenticator app and recovery codes, enrolled as people do.
+"""The demo's gate, and its people: passwords for all, an authenticator app and recovery codes for the owner.
 
 She enrolled the authenticator the day before, since a factor added under a weaker proof counts after 24 hours only;
 that part runs under a clock of its own.
@@ -7,109 +7,81 @@ that part runs under a clock of its own.
 from __future__ import annotations
 
 import secrets
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from stepup import Action, Actor, Context, Policy, Risk, Session, StepUp, StepUpRequired, Verified, any_of
+from stepup import Actor, Context, Session, StepUp, StepUpRequired, Verified
+from stepup.event import Event
 from stepup.factor import Factor
-from stepup.ports import Message, Store
-from stepup.verifiers import TOTP, EmailCode, Password, RecoveryCode
+from stepup.ports import Clock, Store
+from stepup.verifiers import EmailCode, Passkey, Password, RecoveryCode
 
-NOTE, EXPORT, ROLE, DELETE = "note.edit", "customers.export", "member.role", "organization.delete"
-EVERY_METHOD = any_of("totp", "password", "email_code", "recovery_code")
-ACTIONS = (
-    Action(NOTE, "Edit a note", risk=Risk.LOW),
-    Action(EXPORT, "Export all customers", policy=Policy(methods=EVERY_METHOD, max_age=60)),
-    Action(ROLE, "Change a member's role", risk=Risk.HIGH, methods=EVERY_METHOD),
-    # By default only the strongest method a person holds would do; this one names four, so that each can be tried.
-    Action(DELETE, "Delete organization", risk=Risk.CRITICAL, methods=EVERY_METHOD, description="For ever."),
-)
-KEPT = 100
+from .actions import MAY_START, actions
+from .clock import Ahead, Past, RealTimeTOTP
+from .people import Browsers, Mails, People, Person
+from .workspace import Member, Workspace, furnished
 
 
-class Mails:
-    """Where the demo's mails go: to *show*, and into a list."""
+@dataclass
+class Parts:
+    """What the gate is made of, and the application shares."""
 
-    def __init__(self, show: Callable[[str], object]) -> None:
-        self.taken: deque[Message] = deque(maxlen=KEPT)
-        self._show = show
-
-    def send(self, message: Message) -> None:
-        """Show and keep *message*."""
-        self.taken.append(message)
-        self._show(f"--- mail to {message.to}: {message.subject}\n{message.text}---")
-
-
-@dataclass(frozen=True)
-class Person:
-    """Who can sign in, and all that she knows."""
-
-    actor: Actor
-    name: str
-    password: str = field(repr=False)
-    totp_secret: str = field(default="", repr=False)
-    recovery_codes: tuple[str, ...] = field(default=(), repr=False)
-
-    def as_dict(self) -> dict[str, object]:
-        """What ``--seed-file`` holds."""
-        return {
-            "id": self.actor.id,
-            "email": self.actor.email,
-            "password": self.password,
-            "totpSecret": self.totp_secret,
-            "recoveryCodes": list(self.recovery_codes),
-        }
+    store: Store
+    secret: bytes = field(repr=False)
+    people: People
+    mails: Mails
+    origin: str = "http://localhost:8000"
+    clock: Ahead = field(default_factory=Ahead)
+    browsers: Browsers = field(default_factory=Browsers)
+    workspace: Workspace = field(default_factory=lambda: Workspace({}))
 
 
-class Past:
-    """A clock that shows an earlier time."""
-
-    def __init__(self, **ago: float) -> None:
-        self._ago = timedelta(**ago)
-
-    def now(self) -> datetime:
-        """The time."""
-        return datetime.now(UTC) - self._ago
-
-
-def build_gate(store: Store, secret: bytes, person: Person, mails: Mails, clock: Past | None = None) -> StepUp:
+def build_gate(parts: Parts, clock: Clock | None = None, on_event: Callable[[Event], object] | None = None) -> StepUp:
     """What an application writes once, at start-up."""
-
-    def check(actor: Actor, password: str) -> bool:
-        return actor.id == person.actor.id and secrets.compare_digest(password.encode(), person.password.encode())
-
-    def version_of(actor: Actor) -> str | None:
-        return "1" if actor.id == person.actor.id else None
-
-    options: dict[str, Any] = {} if clock is None else {"clock": clock}
     return StepUp(
-        actions=ACTIONS,
+        actions=actions(parts.workspace),
         verifiers=[
-            Password(check=check, version_of=version_of),
-            TOTP(issuer="Northstar"),
-            EmailCode(mailer=mails),
+            Passkey(rp_id="localhost", rp_name="Northstar", origins=[parts.origin]),
+            RealTimeTOTP(parts.clock if clock is None else Ahead()),
+            Password(check=parts.people.check, version_of=parts.people.version_of),
+            EmailCode(mailer=parts.mails),
             RecoveryCode(),
         ],
-        store=store,
-        secret=secret,
-        mailer=mails,
+        store=parts.store,
+        secret=parts.secret,
+        mailer=parts.mails,
+        clock=clock or parts.clock,
+        risk=parts.browsers.assess,
+        may_start=lambda action, context: action in MAY_START,  # noqa: ARG005 -- the hook's signature
+        on_event=on_event,
+        enrol_url="/factors",
         login_url="/",
-        **options,
     )
 
 
-def seeded(store: Store, secret: bytes) -> Person:
-    """A new person in *store*, with everything enrolled."""
-    mails = Mails(len)  # nobody reads what enrolling mails
-    actor = Actor(f"usr_{secrets.token_hex(4)}", email="olivia@northstar.example")
-    person = Person(actor, "Olivia", f"{secrets.choice(_ADJECTIVES)} {secrets.choice(_BIRDS)} {secrets.token_hex(3)}")
-    yesterday = build_gate(store, secret, person, mails, Past(hours=25))
-    with_app = _with_authenticator(yesterday, person)
-    lately = build_gate(store, secret, with_app, mails, Past(minutes=10))
-    return _with_recovery_codes(lately, with_app)
+def seeded(store: Store, secret: bytes, mails: Mails, origin: str) -> Parts:
+    """New people in *store*, the owner with everything enrolled, and a workspace for them."""
+    owner, *others = [_person(name, role) for name, role in _PEOPLE]
+    quiet = Mails(len)  # nobody reads what enrolling mails
+    alone = Parts(store, secret, People([owner]), quiet, origin)
+    with_app = _with_authenticator(build_gate(alone, Past(hours=25)), owner)
+    complete = _with_recovery_codes(build_gate(alone, Past(minutes=10)), with_app)
+    people = People([complete, *others])
+    workspace = furnished({one.id: one for one in map(_member, people.everybody)})
+    return Parts(store, secret, people, mails, origin, workspace=workspace)
+
+
+def _person(name: str, role: str) -> Person:
+    own = "usr_4096" if name == "Marcus Vale" else f"usr_{secrets.token_hex(4)}"
+    email = f"{name.split()[0].lower()}@northstar.example"
+    password = f"{secrets.choice(_ADJECTIVES)} {secrets.choice(_BIRDS)} {secrets.token_hex(3)}"
+    return Person(Actor(own, email=email), name, role, password)
+
+
+def _member(one: Person) -> Member:
+    since = dict(zip((name for name, _ in _PEOPLE), _SINCE, strict=True))
+    return Member(one.actor.id, one.name, one.email, one.role, since[one.name])
 
 
 def _with_authenticator(gate: StepUp, person: Person) -> Person:
@@ -121,7 +93,7 @@ def _with_authenticator(gate: StepUp, person: Person) -> Person:
     enrolled = gate.factors.enrol_totp(context, label="Phone")
     confirmed = gate.factors.confirm_totp(context, enrolled.factor_id, _code(enrolled.secret, Past(hours=25)))
     assert isinstance(confirmed, Factor)
-    return Person(person.actor, person.name, person.password, enrolled.secret)
+    return replace(person, totp_secret=enrolled.secret)
 
 
 def _with_recovery_codes(gate: StepUp, person: Person) -> Person:
@@ -130,8 +102,7 @@ def _with_recovery_codes(gate: StepUp, person: Person) -> Person:
         gate.factors.new_recovery_codes(context)
     except StepUpRequired as needed:
         _prove(gate, needed, context, "totp", _code(person.totp_secret, Past(minutes=10)))
-    codes = gate.factors.new_recovery_codes(context)
-    return Person(person.actor, person.name, person.password, person.totp_secret, codes)
+    return replace(person, recovery_codes=gate.factors.new_recovery_codes(context))
 
 
 def _signed_in(actor: Actor, hours_ago: float) -> Context:
@@ -152,5 +123,9 @@ def _code(secret: str, clock: Past) -> str:
     return totp.TOTP(secret).at(clock.now())
 
 
+_PEOPLE = (
+    ("Olivia Hart", "owner"), ("Marcus Vale", "admin"), ("Priya Nair", "member"), ("Tomas Lindqvist", "member"),
+)  # fmt: skip
+_SINCE = ("March 2024", "June 2024", "January 2025", "September 2025")
 _ADJECTIVES = ("quiet", "early", "amber", "patient", "northern", "hidden")
 _BIRDS = ("heron", "curlew", "plover", "avocet", "dunlin", "redshank")

@@ -34,7 +34,8 @@ BACKUP_ELIGIBLE: Final = 0x08
 BACKED_UP: Final = 0x10
 ATTESTED: Final = 0x40
 
-_COSE: Final = {"ES256": -7, "EdDSA": -8, "RS256": -257}
+_COSE: Final = {"ES256": -7, "EdDSA": -8, "RS256": -257, "ES384": -35, "ES512": -36, "Ed448": -53}
+_EC: Final = {"ES256": (1, 32), "ES384": (2, 48), "ES512": (3, 66)}
 
 
 class SoftPasskey:
@@ -42,7 +43,7 @@ class SoftPasskey:
 
     Args:
         origin: the origin of the page, ``"https://northstar.example"``.
-        algorithm: ``"ES256"``, ``"EdDSA"`` or ``"RS256"``.
+        algorithm: ``"ES256"``, ``"EdDSA"``, ``"RS256"``, ``"ES384"``, ``"ES512"`` or ``"Ed448"``.
         verified: whether the device verifies the person (PIN, fingerprint).
         synced: whether the passkey is one of those that several devices share; such ones do not count signatures.
         count: where the signature counter stands; None for a device that does not count.
@@ -124,15 +125,17 @@ class SoftPasskey:
 
     def public_key(self) -> bytes:
         """The public key as COSE."""
-        from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+        from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 
         number = _COSE[self.algorithm]
         if isinstance(self.key, ec.EllipticCurvePrivateKey):
+            curve, size = _EC[self.algorithm]
             point = self.key.public_key().public_numbers()
-            x, y = point.x.to_bytes(32, "big"), point.y.to_bytes(32, "big")
-            return cbor({1: 2, 3: number, -1: 1, -2: x, -3: y})
-        if isinstance(self.key, ed25519.Ed25519PrivateKey):
-            return cbor({1: 1, 3: number, -1: 6, -2: self.key.public_key().public_bytes_raw()})
+            x, y = point.x.to_bytes(size, "big"), point.y.to_bytes(size, "big")
+            return cbor({1: 2, 3: number, -1: curve, -2: x, -3: y})
+        if isinstance(self.key, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey):
+            curve = 6 if isinstance(self.key, ed25519.Ed25519PrivateKey) else 7
+            return cbor({1: 1, 3: number, -1: curve, -2: self.key.public_key().public_bytes_raw()})
         assert isinstance(self.key, rsa.RSAPrivateKey)
         numbers = self.key.public_key().public_numbers()
         modulus = numbers.n.to_bytes((numbers.n.bit_length() + 7) // 8, "big")
@@ -140,12 +143,13 @@ class SoftPasskey:
 
     def sign(self, data: bytes) -> bytes:
         """The signature over *data*."""
-        from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-        from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
+        from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
 
         if isinstance(self.key, ec.EllipticCurvePrivateKey):
-            return self.key.sign(data, ec.ECDSA(SHA256()))
-        if isinstance(self.key, ed25519.Ed25519PrivateKey):
+            hashes = {"ES384": SHA384(), "ES512": SHA512()}
+            return self.key.sign(data, ec.ECDSA(hashes.get(self.algorithm, SHA256())))
+        if isinstance(self.key, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey):
             return self.key.sign(data)
         assert isinstance(self.key, rsa.RSAPrivateKey)
         return self.key.sign(data, padding.PKCS1v15(), SHA256())
@@ -155,12 +159,15 @@ class SoftPasskey:
 
 
 def _new_key(algorithm: str) -> PrivateKeyTypes:
-    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+    from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 
-    if algorithm == "ES256":
-        return ec.generate_private_key(ec.SECP256R1())
+    if algorithm in _EC:
+        curves = {"ES256": ec.SECP256R1(), "ES384": ec.SECP384R1(), "ES512": ec.SECP521R1()}
+        return ec.generate_private_key(curves[algorithm])
     if algorithm == "EdDSA":
         return ed25519.Ed25519PrivateKey.generate()
+    if algorithm == "Ed448":
+        return ed448.Ed448PrivateKey.generate()
     if algorithm == "RS256":
         return rsa.generate_private_key(65537, 2048)
     raise ValueError(f"SoftPasskey knows {', '.join(_COSE)}, not {algorithm!r}.")

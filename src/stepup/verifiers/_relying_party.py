@@ -1,4 +1,4 @@
-"""What ``Passkey`` is configured with: the relying party's id and origins, checked once, when it is made.
+"""What ``Passkey`` is configured with: id, origins, algorithms, texts and choices, checked once, when it is made.
 
 An origin is compared as the browser writes it, so what a browser would never write is refused here: a path, a trailing
 slash, upper case, the default port. ``127.0.0.1`` can never be a relying-party id; ``localhost`` can.
@@ -10,8 +10,10 @@ import re
 from collections.abc import Iterable
 from typing import Final, cast
 
-from stepup.errors import ConfigurationError
+from stepup.context import require_text
+from stepup.errors import ConfigurationError, InvalidInput
 
+from ._cose import ALGORITHMS, OFFERED
 from ._webauthn import Party
 
 _LABEL: Final = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -87,3 +89,34 @@ def _host(name: str, origin: str) -> str | None:
             f"Passkey({name}=): {origin!r} is not secure.", remedy="Use https; http works on localhost alone."
         )
     return match["host"]
+
+
+def numbers_of(algorithms: object) -> tuple[int, ...]:
+    """The COSE numbers of *algorithms*, in their order.
+
+    Raises:
+        ConfigurationError: for none, for one that is not known, and for one that stands there twice.
+    """
+    numbers = {name: number for number, name in ALGORITHMS.items()}
+    listed = isinstance(algorithms, Iterable) and not isinstance(algorithms, str)
+    names = tuple(cast("Iterable[object]", algorithms)) if listed else ()
+    known = [numbers[name] for name in names if isinstance(name, str) and name in numbers]
+    if not names or len(set(known)) != len(names):
+        raise ConfigurationError(
+            f"Passkey(algorithms=) must list some of {', '.join(numbers)}, each once.",
+            remedy=f"Leave it out for {', '.join(OFFERED)}.",
+        )
+    return tuple(known)
+
+
+def text(name: str, value: object) -> str:
+    try:
+        return require_text(f"Passkey({name}=)", value, limit=64)
+    except InvalidInput as error:
+        raise ConfigurationError(str(error)) from None
+
+
+def one_of(name: str, value: object, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise ConfigurationError(f"Passkey({name}=) must be one of {', '.join(allowed)}.")
+    return str(value)

@@ -1,16 +1,17 @@
-"""The relying party's steps of WebAuthn Level 3 (sections 7.1 and 7.2), on bytes; no store, no clock, no state.
+"""The relying party's steps of WebAuthn Level 3, section 7.2, on bytes; no store, no clock, no state.
 
 ========================= ==================================================================================
-``check_client_data``     type, challenge, origin, crossOrigin and topOrigin
-``check_assertion``       then rpIdHash, flags and signature; answers what the authenticator said
-``check_registration``    then rpIdHash, flags, format, id, algorithm and key; answers what to keep
+``check_client_data``     type, challenge, origin, crossOrigin and topOrigin; of either ceremony
+``authenticator_said``    rpIdHash and flags; of either ceremony
+``check_assertion``       both, and the signature; answers what the authenticator said
 ``challenge_for``         the challenge that commits to a binding
 ========================= ==================================================================================
 
 The library ``webauthn`` parses CBOR and checks signatures, and repeats most steps; those that it leaves out
 (cross-origin, top origin, user handle, the id that was attested, backup flags that flip) are here. Whatever does not
 hold raises ``StepFailed`` with the name of the step; what the library raises, be it anything, becomes the same.
-``_webauthn_read.py`` makes bytes of what the client sent.
+``_webauthn_read.py`` makes bytes of what the client sent, ``_cose.py`` knows the keys, ``_webauthn_create.py`` has
+section 7.1.
 """
 
 from __future__ import annotations
@@ -25,16 +26,11 @@ from stepup.binding import Binding
 from stepup.canonical import parse_json
 from stepup.errors import InvalidInput
 
-from ._webauthn_read import Assertion, Registration, StepFailed, b64
+from ._cose import HERE, algorithm_of, check_signature
+from ._webauthn_read import Assertion, StepFailed, b64
 
 CHALLENGE_DOMAIN: Final = b"stepup.webauthn.v1\0"
 GET: Final = "webauthn.get"
-CREATE: Final = "webauthn.create"
-ALGORITHMS: Final[Mapping[int, str]] = {-7: "ES256", -8: "EdDSA", -257: "RS256"}
-"""COSE algorithms that are offered and taken, in the order they are asked for."""
-
-MIN_RSA: Final = 256
-
 _UP, _UV, _BE, _BS, _AT, _ED = 0x01, 0x04, 0x08, 0x10, 0x40, 0x80
 _FIXED: Final = 37
 
@@ -137,14 +133,14 @@ def _check_embedding(data: Mapping[str, object], party: Party) -> None:
 def check_assertion(given: Assertion, expected: Expected, party: Party) -> Said:
     """Section 7.2 from step 9 on, for a credential that was found and is this person's."""
     origin = check_client_data(given.client_data, GET, expected.challenge, party)
-    said = _said(given.authenticator_data, party, verified=expected.verified)
+    said = authenticator_said(given.authenticator_data, party, verified=expected.verified)
     if expected.eligible is not None and said.eligible is not expected.eligible:
         raise StepFailed("backup_flags")
     _verify_assertion(given, expected, origin, party)
     return said
 
 
-def _said(data: bytes, party: Party, *, verified: bool, attested: bool = False) -> Said:
+def authenticator_said(data: bytes, party: Party, *, verified: bool, attested: bool = False) -> Said:
     """The fixed part of authenticator data: whose, and the flags."""
     if not hmac.compare_digest(data[:32], hashlib.sha256(party.rp_id.encode()).digest()) or len(data) < _FIXED:
         raise StepFailed("rp_id")
@@ -161,6 +157,12 @@ def _said(data: bytes, party: Party, *, verified: bool, attested: bool = False) 
 
 
 def _verify_assertion(given: Assertion, expected: Expected, origin: str, party: Party) -> None:
+    number = algorithm_of(expected.key)
+    if number in HERE:
+        _extensions_end(given.authenticator_data)
+        signed = given.authenticator_data + hashlib.sha256(given.client_data).digest()
+        check_signature(expected.key, given.signature, signed)
+        return
     from webauthn import verify_authentication_response
 
     inner = {
@@ -182,63 +184,11 @@ def _verify_assertion(given: Assertion, expected: Expected, origin: str, party: 
         raise StepFailed("signature") from None
 
 
-def check_registration(given: Registration, challenge: bytes, party: Party, *, verified: bool) -> Registered:
-    """Section 7.1 from step 6 on, without attestation: format ``none``, or ``packed`` by the credential itself."""
-    origin = check_client_data(given.client_data, CREATE, challenge, party)
-    said = _said(_attested(given), party, verified=verified, attested=True)
-    key = _verify_registration(given, challenge, origin, party, verified=verified)
-    return Registered(key, _algorithm(key), said)
-
-
-def _attested(given: Registration) -> bytes:
-    """The authenticator data of an attestation that is none, for the very credential that was named."""
-    from webauthn.helpers import parse_attestation_object, parse_cbor
+def _extensions_end(data: bytes) -> None:
+    """Whether nothing follows the extensions, for what the library does not check."""
+    from webauthn.helpers import parse_authenticator_data
 
     try:
-        parsed = parse_attestation_object(given.attestation)
-        attested = parsed.auth_data.attested_credential_data
-        raw: object = parse_cbor(given.attestation)["authData"]
-        plain = parsed.fmt in ("none", "packed") and not parsed.att_stmt.x5c
+        parse_authenticator_data(data)
     except Exception:  # noqa: BLE001 -- as in _verify_assertion()
-        raise StepFailed("attestation") from None
-    if not isinstance(raw, bytes) or not plain:
-        raise StepFailed("attestation")
-    if attested is None or b64(attested.credential_id) != given.credential:
-        raise StepFailed("credential")
-    return raw
-
-
-def _verify_registration(given: Registration, challenge: bytes, origin: str, party: Party, *, verified: bool) -> bytes:
-    from webauthn import verify_registration_response
-    from webauthn.helpers.cose import COSEAlgorithmIdentifier
-
-    inner = {"clientDataJSON": b64(given.client_data), "attestationObject": b64(given.attestation)}
-    try:
-        found = verify_registration_response(
-            credential={"id": given.credential, "rawId": given.credential, "type": "public-key", "response": inner},
-            expected_challenge=challenge,
-            expected_rp_id=party.rp_id,
-            expected_origin=origin,
-            require_user_verification=verified,
-            supported_pub_key_algs=[COSEAlgorithmIdentifier(number) for number in ALGORITHMS],
-        )
-    except Exception:  # noqa: BLE001 -- as in _verify_assertion()
-        raise StepFailed("attestation") from None
-    return found.credential_public_key
-
-
-def _algorithm(key: bytes) -> int:
-    """The algorithm of a key that is what its algorithm says: P-256, Ed25519, RSA of 2048 bits or more."""
-    from webauthn.helpers import decode_credential_public_key, decoded_public_key_to_cryptography
-
-    try:
-        found = decode_credential_public_key(key)
-        number, curve = int(found.alg), getattr(found, "crv", None)
-        modulus: bytes = getattr(found, "n", b"")
-        decoded_public_key_to_cryptography(found)  # a point that is on no curve raises here, not at the first answer
-    except Exception:  # noqa: BLE001 -- as in _verify_assertion()
-        raise StepFailed("key") from None
-    sound = {-7: curve == 1, -8: curve == 6, -257: len(modulus.lstrip(b"\0")) >= MIN_RSA}
-    if not sound.get(number, False):
-        raise StepFailed("key")
-    return number
+        raise StepFailed("authenticator_data") from None

@@ -23,8 +23,8 @@ from datetime import timedelta
 from typing import Final, Literal
 
 from stepup.challenge import Challenge, FactorRef
-from stepup.context import Actor, Proof, require_text
-from stepup.errors import ConfigurationError, InvalidInput
+from stepup.context import Actor, Proof
+from stepup.errors import ConfigurationError
 from stepup.factor import StoredFactor
 from stepup.keys import Vault
 from stepup.ports import (
@@ -42,15 +42,18 @@ from stepup.ports import (
 from stepup.requirement import Strength
 
 from . import _webauthn as rp
+from ._cose import ALGORITHMS, OFFERED
 from ._hooked import Hooked
 from ._passkey_record import METHOD, VERSION, Held, descriptor, handle, held_by, moved, public_key, readable, write
-from ._relying_party import library, party
+from ._relying_party import library, numbers_of, one_of, party, text
+from ._webauthn_create import check_registration
 from ._webauthn_read import Assertion, StepFailed, b64, read_assertion, read_registration, unb64
 
 REQUIRED: Final = "required"
 PREFERRED: Final = "preferred"
 NONCE: Final = 32
 MAX_TIMEOUT: Final = 600
+Algorithm = Literal["ES256", "EdDSA", "RS256", "ES384", "ES512", "Ed448"]
 
 
 class Passkey(Hooked):
@@ -66,6 +69,9 @@ class Passkey(Hooked):
         allowed_top_origins: origins whose pages may embed yours while a passkey is used; none.
         counter: what a signature counter that did not go up means: ``"flag"`` records it, ``"refuse"`` refuses.
         resident_key: ``"preferred"``, ``"required"`` or ``"discouraged"``, for new passkeys.
+        algorithms: what the keys of new passkeys may be, most wanted first: of ``"ES256"``, ``"EdDSA"``, ``"RS256"``
+            (these three unless you say otherwise), ``"ES384"``, ``"ES512"`` and ``"Ed448"``. What is enrolled goes on
+            counting when you take its algorithm out. Without ES256 or RS256 most devices have nothing to offer.
         timeout: seconds the browser waits for the person, at most 600 and never longer than the challenge lives.
 
     Raises:
@@ -89,14 +95,16 @@ class Passkey(Hooked):
         allowed_top_origins: Sequence[str] = (),
         counter: Literal["flag", "refuse"] = "flag",
         resident_key: Literal["preferred", "required", "discouraged"] = "preferred",
+        algorithms: Sequence[Algorithm] = OFFERED,
         timeout: int = 300,
     ) -> None:
         super().__init__({})
         self.party = party(rp_id, origins, allowed_top_origins)
-        self.rp_name = _text("rp_name", rp_name)
-        self.user_verification = _one_of("user_verification", user_verification, (REQUIRED, PREFERRED))
-        self.counter = _one_of("counter", counter, ("flag", "refuse"))
-        self.resident_key = _one_of("resident_key", resident_key, ("preferred", "required", "discouraged"))
+        self.rp_name = text("rp_name", rp_name)
+        self.user_verification = one_of("user_verification", user_verification, (REQUIRED, PREFERRED))
+        self.counter = one_of("counter", counter, ("flag", "refuse"))
+        self.resident_key = one_of("resident_key", resident_key, ("preferred", "required", "discouraged"))
+        self.algorithms = numbers_of(algorithms)
         if type(timeout) is not int or not 0 < timeout <= MAX_TIMEOUT:
             raise ConfigurationError(f"Passkey(timeout=) must be 1 to {MAX_TIMEOUT} seconds.")
         self.timeout = timeout
@@ -183,7 +191,7 @@ class Passkey(Hooked):
             "rp": {"id": self.party.rp_id, "name": self.rp_name},
             "user": {"id": user, "name": name, "displayName": name},
             "challenge": b64(nonce),
-            "pubKeyCredParams": [{"type": "public-key", "alg": number} for number in rp.ALGORITHMS],
+            "pubKeyCredParams": [{"type": "public-key", "alg": number} for number in self.algorithms],
             "timeout": self.timeout * 1000,
             "excludeCredentials": [descriptor(one) for one in readable(held, vault, actor)],
             "authenticatorSelection": {
@@ -212,11 +220,11 @@ class Passkey(Hooked):
             raise StepFailed("state")
         given = read_registration(response)
         challenge = unb64(data.get("nonce"), NONCE)
-        made = rp.check_registration(given, challenge, self.party, verified=asked == REQUIRED)
+        made = check_registration(given, challenge, self.party, self.algorithms, verified=asked == REQUIRED)
         if any(one.data.get("credential") == given.credential for one in held):
             raise StepFailed("credential")
         strength = int(Strength.PASSKEY_VERIFIED if made.said.verified else Strength.PASSKEY)
-        public = {"public_key": public_key(given.credential, made.key), "algorithm": rp.ALGORITHMS[made.algorithm]}
+        public = {"public_key": public_key(given.credential, made.key), "algorithm": ALGORITHMS[made.algorithm]}
         return Registered(write(pending, user, given, made, vault, actor), strength, public)
 
     def __repr__(self) -> str:
@@ -255,19 +263,3 @@ def _evidence(rp_id: str, nonce: bytes, given: Assertion, key: bytes) -> Mapping
         "signature": b64(given.signature),
         "public_key": public_key(given.credential, key),
     }
-
-
-# -- settings -----------------------------------------------------------------------------
-
-
-def _text(name: str, value: object) -> str:
-    try:
-        return require_text(f"Passkey({name}=)", value, limit=64)
-    except InvalidInput as error:
-        raise ConfigurationError(str(error)) from None
-
-
-def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> str:
-    if value not in allowed:
-        raise ConfigurationError(f"Passkey({name}=) must be one of {', '.join(allowed)}.")
-    return str(value)

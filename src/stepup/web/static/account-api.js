@@ -1,5 +1,6 @@
 /**
- * The account's calls, by the client's own `fetch`: what is guarded asks in the dialog and is made once more. And word
+ * The account's calls. What a person does goes by the client's own `fetch`: what is guarded asks in the dialog and is made
+ * once more. And word
  * of changes: to the page as `stepup:changed`, to the other tabs, and from both.
  *
  * @typedef {import("./account-types.js").Change} Change
@@ -19,16 +20,31 @@ let told = false;
 export const now = () => Date.now() + ahead;
 
 /**
+ * Read something, without asking anybody: what is read by itself must not open a dialog by itself.
+ * @param {string} path
+ */
+export const read = (path) => made(globalThis.fetch, "GET", path);
+
+/**
+ * Do something that a person has asked for.
+ * @param {string} method
+ * @param {string} path
+ * @param {unknown} [body]
+ */
+export const request = (method, path, body) => made(fetch, method, path, body);
+
+/**
+ * @param {typeof fetch} by
  * @param {string} method
  * @param {string} path
  * @param {unknown} [body]
  * @returns {Promise<any>}
  */
-export async function request(method, path, body) {
+async function made(by, method, path, body) {
   const asked = performance.now();
   let response, text;
   try {
-    response = await fetch(new URL(path, ROOT), {
+    response = await by(new URL(path, ROOT), {
       method,
       cache: "no-store",
       headers: { accept: "application/json", ...(body === undefined ? {} : { "content-type": "application/json" }) },
@@ -65,7 +81,7 @@ let labels;
 
 /** What the application's actions are called, by their ids; asked for once. */
 export function actionLabels() {
-  labels ??= request("GET", "actions")
+  labels ??= read("actions")
     .then(({ actions }) => new Map(actions.map((/** @type {any} */ one) => [one.id, one.label])))
     .catch(() => {
       labels = undefined;

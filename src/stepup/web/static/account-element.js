@@ -3,17 +3,18 @@
  * the states of loading, empty, failed and not available.
  *
  * A subclass says what is loaded (`load`) and drawn (`draw`). `refresh` does both; it runs once at a time, and once more
- * where it was asked for meanwhile. A row keeps its element while it is being edited, and the focus stays where it was.
+ * where it was asked for meanwhile. `change` is around everything that a person does; `account-rows.js` has the rows.
  * Two regions, `status` and `error`, stand there from the beginning, so that what is put there is read out.
  */
 import { retell, time } from "./account-dom.js";
-import { listen, now, request } from "./account-api.js";
-import { headingLevel, neighbour, regional } from "./account-pure.js";
+import { listen, now, read, request } from "./account-api.js";
+import { headingLevel, regional } from "./account-pure.js";
+import { Rows } from "./account-rows.js";
 import { sheet as accountSheet } from "./account-style.js";
 import { AccountWords, accountWords } from "./account-texts.js";
 import { local } from "./api.js";
 import { h } from "./dom.js";
-import { StepUpCancelledError, StepUpError } from "./pure.js";
+import { StepUpCancelledError, StepUpError, blocked } from "./pure.js";
 import { sheet } from "./style.js";
 
 const MINUTE = 60_000;
@@ -33,8 +34,8 @@ export class AccountElement extends HTMLElement {
   #running = null;
   #again = false;
   #tag = "en";
-  /** @type {Map<string, {row: HTMLLIElement, as: string}>} */
-  #shown = new Map();
+  /** Whether what is said to be wrong is that it could not be read. */
+  #unread = false;
 
   constructor() {
     super();
@@ -48,11 +49,12 @@ export class AccountElement extends HTMLElement {
     this.none = h("p", { class: "empty", part: "empty", hidden: true });
     this.link = h("a", { hidden: true });
     this.retry = h("button", { type: "button", part: "button retry", hidden: true, click: () => this.#tryAgain() });
-    this.rows = h("ul", { part: "list", role: "list", hidden: true });
+    this.unlock = h("button", { type: "button", part: "button unlock", hidden: true, click: () => this.#unlock() });
+    this.rows = new Rows(this);
     this.foot = h("div", { class: "foot" });
     this.section = h(
       "section", { part: "section", "aria-labelledby": "title" },
-      this.heading, this.lead, this.error, this.link, this.retry, this.status, this.wait, this.none, this.rows, this.foot,
+      this.heading, this.lead, this.error, this.link, this.retry, this.status, this.wait, this.none, this.unlock, this.rows.list, this.foot,
     ); // prettier-ignore
     root.append(this.section);
     this.#head();
@@ -62,7 +64,7 @@ export class AccountElement extends HTMLElement {
     this.#here = new AbortController();
     const { signal } = this.#here;
     listen(() => void this.refresh(), signal);
-    const timer = setInterval(() => this.#retell(), MINUTE / 2);
+    const timer = setInterval(() => this.retell(), MINUTE / 2);
     signal.addEventListener("abort", () => clearInterval(timer));
     void this.refresh();
   }
@@ -82,9 +84,11 @@ export class AccountElement extends HTMLElement {
 
   /**
    * Ask the server for what there is.
-   * @returns {Promise<void>}
+   * @param {(path: string) => Promise<any>} read
    */
-  async load() {}
+  async load(read) {
+    await read("");
+  }
 
   /** Show what was loaded. */
   draw() {}
@@ -118,10 +122,7 @@ export class AccountElement extends HTMLElement {
     this.wait.hidden = this.loaded;
     this.section.setAttribute("aria-busy", "true");
     try {
-      await this.load();
-      this.loaded = true;
-      this.#failed(null);
-      this.#drawn();
+      await this.#loaded(read);
     } catch (error) {
       this.#failed(error);
     }
@@ -129,11 +130,19 @@ export class AccountElement extends HTMLElement {
     this.section.removeAttribute("aria-busy");
   }
 
-  #drawn() {
-    this.keeping(() => this.draw());
+  /** @param {(path: string) => Promise<any>} how */
+  async #loaded(how) {
+    await this.load(how);
+    this.loaded = true;
+    this.#failed(null);
+    this.drawn();
+  }
+
+  /** Draw it, and keep the focus. */
+  drawn() {
+    this.rows.keeping(() => this.draw());
     this.none.hidden = !this.empty;
     this.none.textContent = this.empty && this.text(this.empty);
-    this.rows.hidden = !this.rows.firstChild;
   }
 
   /** The heading, of the level that the page wants. */
@@ -158,6 +167,7 @@ export class AccountElement extends HTMLElement {
     this.lead.textContent = this.text(`${what}.lead`);
     this.wait.textContent = this.text("loading");
     this.retry.textContent = this.text("account.retry");
+    this.unlock.textContent = this.text("account.unlock");
   }
 
   /** @param {string} name @param {Record<string, string | number>} [values] */
@@ -191,28 +201,41 @@ export class AccountElement extends HTMLElement {
     return h("span", {}, before, this.time(at), after);
   }
 
-  #retell() {
-    for (const one of this.section.querySelectorAll("time")) retell(one, now(), this.#tag);
+  /** Say the times in `where` as they are by now. @param {Element} [where] */
+  retell(where = this.section) {
+    for (const one of where.querySelectorAll("time")) retell(one, now(), this.#tag);
   }
 
   // -- what goes wrong ---------------------------------------------------------------------------
 
   /** @param {unknown} error why it could not be read; null if it could */
   #failed(error) {
-    const code = error instanceof StepUpError ? error.code : error ? "store_unavailable" : "";
-    const missing = code === "not_found";
-    if (error || !this.retry.hidden) this.error.textContent = error && !missing ? this.trouble(error) : "";
-    this.retry.hidden = !error || missing || code === "login_required";
-    const where = error instanceof StepUpError && code === "login_required" ? error.problem?.loginUrl : null;
-    this.link.hidden = !where;
-    this.link.href = where ?? "";
-    this.link.textContent = where ? this.text("to.login_required") : "";
-    if (!missing) return;
-    this.none.hidden = false;
-    this.none.textContent = this.text("account.unavailable");
-    this.rows.replaceChildren();
+    const found = error instanceof StepUpError ? error : error ? new StepUpError("store_unavailable") : null;
+    const locked = blocked(found?.problem) !== null;
+    const instead = locked ? "account.locked" : found?.code === "not_found" ? "account.unavailable" : "";
+    const link = (found?.code === "login_required" && found.problem?.loginUrl) || "";
+    if (found || this.#unread) this.error.textContent = found && !instead ? this.trouble(found) : "";
+    this.#unread = found !== null;
+    this.retry.hidden = !found || instead !== "" || found.code === "login_required";
+    this.unlock.hidden = !locked;
+    this.link.hidden = !link;
+    this.link.href = link;
+    this.link.textContent = link && this.text("to.login_required");
+    if (instead) this.#instead(this.text(instead));
+  }
+
+  /** Show a text and nothing else: what was shown before is not for those who may not see it. @param {string} text */
+  #instead(text) {
+    this.rows.draw([], () => h("li"));
     this.foot.replaceChildren();
-    this.rows.hidden = true;
+    this.none.hidden = false;
+    this.none.textContent = text;
+  }
+
+  /** Read it with the proof that it needs. */
+  async #unlock() {
+    const done = await this.change(this.unlock, () => this.#loaded((path) => request("GET", path)));
+    if (done) this.heading.focus();
   }
 
   async #tryAgain() {
@@ -260,109 +283,5 @@ export class AccountElement extends HTMLElement {
   /** @param {string} method @param {string} path @param {unknown} [body] */
   request(method, path, body) {
     return request(method, path, body);
-  }
-
-  // -- rows ----------------------------------------------------------------------------------------
-
-  /**
-   * Draw rows: one for each of `items`, by its id. A row that is the same, or is being edited, keeps its element, and
-   * with it the focus that a closing dialog gives back.
-   * @template {{id: string}} T
-   * @param {readonly T[]} items
-   * @param {(item: T) => HTMLLIElement} make
-   */
-  list(items, make) {
-    const old = this.#shown;
-    this.#shown = new Map();
-    for (const item of items) {
-      const as = `${this.#tag} ${JSON.stringify(item)}`;
-      const known = old.get(item.id);
-      const same = known && (known.row.hasAttribute("data-editing") || known.as === as);
-      const row = same ? known.row : make(item);
-      row.setAttribute("data-id", item.id);
-      row.setAttribute("part", "row");
-      this.#shown.set(item.id, { row, as: same ? known.as : as });
-    }
-    const rows = [...this.#shown.values()].map(({ row }) => row);
-    if (rows.length !== this.rows.children.length || rows.some((row, at) => row !== this.rows.children[at])) {
-      this.rows.replaceChildren(...rows);
-    }
-  }
-
-  /** Do something to the rows, and keep the focus where it was, or beside it. @param {() => void} deed */
-  keeping(deed) {
-    const focused = this.shadowRoot?.activeElement;
-    const before = [...this.#shown.keys()];
-    const id = focused?.closest("li[data-id]")?.getAttribute("data-id");
-    const does = focused?.getAttribute("data-does") ?? "";
-    deed();
-    if (!focused || this.shadowRoot?.activeElement === focused) return;
-    if (focused.isConnected) return /** @type {HTMLElement} */ (focused).focus();
-    this.focusOn(id && neighbour(before, id, [...this.#shown.keys()]), does);
-  }
-
-  /**
-   * Focus on what does something in a row, else on the row's first button, else on the heading.
-   * @param {string | null | undefined} id the row; nothing for what stands below the rows
-   * @param {string} does
-   */
-  focusOn(id, does) {
-    const where = id ? this.#shown.get(id)?.row : this.foot;
-    const found = where?.querySelector(`[data-does="${does}"]`) ?? where?.querySelector("button") ?? this.heading;
-    /** @type {HTMLElement} */ (found).focus();
-  }
-
-  /**
-   * A button that does something; what it does it to is in its name, for those who hear it alone.
-   * @param {string} does
-   * @param {string} text
-   * @param {string} name
-   * @param {(button: HTMLButtonElement) => unknown} click
-   */
-  action(does, text, name, click) {
-    /** @type {HTMLButtonElement} */
-    const made = h(
-      "button",
-      {
-        type: "button", part: `button ${does}`, "data-does": does, "aria-label": name === text ? null : name,
-        click: () => made.getAttribute("aria-disabled") !== "true" && click(made),
-      },
-      text,
-    ); // prettier-ignore
-    return made;
-  }
-
-  /**
-   * A field in place of a row's buttons, to give it another name.
-   * @param {HTMLLIElement} row
-   * @param {string} name what it is called now
-   * @param {(label: string, button: HTMLElement) => Promise<boolean>} save
-   * @param {string} [said] what it is called in words, where it has no name of its own
-   */
-  edit(row, name, save, said = name) {
-    const id = row.getAttribute("data-id") ?? "";
-    const input = h("input", { id: `name-${id}`, part: "input", type: "text", maxlength: 64, autocomplete: "off", value: name });
-    const done = async (/** @type {boolean} */ saved) => {
-      this.#shown.delete(id);
-      if (saved) await this.refresh();
-      else this.#drawn();
-      this.focusOn(id, "rename");
-    };
-    const button = h("button", { part: "button save" }, this.text("account.save"));
-    const cancel = h("button", { type: "button", part: "button cancel", click: () => done(false) }, this.text("cancel"));
-    const submit = async (/** @type {Event} */ event) => {
-      event.preventDefault();
-      const label = input.value.trim();
-      if (label === name) return done(false);
-      if (await save(label, button)) await done(true);
-    };
-    const keydown = (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && void done(false);
-    const label = h("label", { for: `name-${id}`, part: "label" }, this.text("account.newname", { name: said }));
-    row.setAttribute("data-editing", "");
-    this.say("");
-    const form = { class: "edit", part: "form", novalidate: true, submit, keydown };
-    row.querySelector(".actions")?.replaceWith(h("form", form, label, input, h("div", { class: "buttons" }, button, cancel)));
-    input.focus();
-    input.select();
   }
 }

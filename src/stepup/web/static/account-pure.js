@@ -76,7 +76,15 @@ export function eventNames({ type, result }) {
 }
 
 /** What a happening is pictured as, by what its type begins with. @type {[string, string][]} */
-const PICTURES = [["factor_", "factor"], ["session_", "session"], ["code_", "email_code"], ["attempt", "ok"], ["authorization", "ok"]]; // prettier-ignore
+const PICTURES = [
+  ["factor_", "factor"],
+  ["session_", "session"],
+  ["device_", "device"],
+  ["code_", "email_code"],
+  ["attempt", "ok"],
+  ["authorization", "ok"],
+  ["approval_given", "ok"],
+];
 
 /**
  * The picture that goes with what happened: that it was refused is the most important.

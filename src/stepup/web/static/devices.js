@@ -6,6 +6,7 @@
 import { tell } from "./account-api.js";
 import { icon } from "./account-dom.js";
 import { AccountElement } from "./account-element.js";
+import { action, edit } from "./account-rows.js";
 import { bdi, h } from "./dom.js";
 
 export class StepUpDevices extends AccountElement {
@@ -19,15 +20,16 @@ export class StepUpDevices extends AccountElement {
     return this.#devices.length ? "" : "devices.empty";
   }
 
-  async load() {
-    const { devices } = await this.request("GET", "devices");
+  /** @param {(path: string) => Promise<any>} read */
+  async load(read) {
+    const { devices } = await read("devices");
     const since = (/** @type {Device} */ one) => Date.parse(one.lastUsedAt ?? one.createdAt);
     this.#devices = devices.sort((/** @type {Device} */ a, /** @type {Device} */ b) =>
       Number(b.current) - Number(a.current) || since(b) - since(a)); // prettier-ignore
   }
 
   draw() {
-    this.list(this.#devices, (device) => this.#row(device));
+    this.rows.draw(this.#devices, (device) => this.#row(device));
     if (!this.#devices.length) this.#sure = false;
     this.foot.replaceChildren(...(this.#devices.length ? this.#all() : []));
   }
@@ -49,9 +51,9 @@ export class StepUpDevices extends AccountElement {
       ),
       h(
         "div", { class: "actions" },
-        this.action("rename", this.text("account.rename"), named("account.rename.name"), () =>
-          this.edit(row, name, (label, button) => this.#rename(device, label, button))),
-        this.action("forget", this.text("devices.forget"), named("devices.forget.name"), (button) => this.#forget(device, name, button)),
+        action("rename", this.text("account.rename"), named("account.rename.name"), () =>
+          edit(this, row, { label: device.label, said: name }, (label, button) => this.#rename(device, label, button))),
+        action("forget", this.text("devices.forget"), named("devices.forget.name"), (button) => this.#forget(device, name, button)),
       ),
     ); // prettier-ignore
     return row;
@@ -78,7 +80,7 @@ export class StepUpDevices extends AccountElement {
 
   #all() {
     const text = this.text("devices.all");
-    if (!this.#sure) return [this.action("all", text, text, () => this.#ask(true))];
+    if (!this.#sure) return [action("all", text, text, () => this.#ask(true))];
     const [yes, no] = [this.text("devices.all.yes"), this.text("cancel")];
     return [
       h(
@@ -86,8 +88,8 @@ export class StepUpDevices extends AccountElement {
         h("p", { id: "sure" }, this.text("devices.all.sure")),
         h(
           "div", { class: "buttons" },
-          this.action("all-yes", yes, yes, (button) => this.#forgetAll(button)),
-          this.action("all-no", no, no, () => this.#ask(false)),
+          action("all-yes", yes, yes, (button) => this.#forgetAll(button)),
+          action("all-no", no, no, () => this.#ask(false)),
         ),
       ),
     ]; // prettier-ignore
@@ -97,7 +99,7 @@ export class StepUpDevices extends AccountElement {
   #ask(sure) {
     this.#sure = sure;
     this.draw();
-    this.focusOn(null, sure ? "all-no" : "all");
+    this.rows.focusOn(null, sure ? "all-no" : "all");
   }
 
   /** @param {HTMLElement} button */

@@ -48,6 +48,8 @@ export class StepUpDialog extends HTMLElement {
     root.adoptedStyleSheets = [sheet];
     root.append(this.#view.dialog);
     tabs?.addEventListener("message", ({ data }) => this.#heard(data));
+    // At once: the event of a closed dialog would come too late. The page may be kept, and come back without it.
+    addEventListener("pagehide", () => this.#finish(new StepUpCancelledError()));
   }
 
   /**

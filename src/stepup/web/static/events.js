@@ -7,6 +7,7 @@ import { actionLabels } from "./account-api.js";
 import { icon } from "./account-dom.js";
 import { AccountElement } from "./account-element.js";
 import { browserOf, eventNames, grown, pictureOf } from "./account-pure.js";
+import { action } from "./account-rows.js";
 import { bdi, h } from "./dom.js";
 
 const MOST = 100;
@@ -30,8 +31,9 @@ export class StepUpEvents extends AccountElement {
     return Number.isInteger(wanted) && wanted >= 1 && wanted <= MOST ? wanted : FEW;
   }
 
-  async load() {
-    const newest = await this.request("GET", `events?limit=${this.#limit}`);
+  /** @param {(path: string) => Promise<any>} read */
+  async load(read) {
+    const newest = await read(`events?limit=${this.#limit}`);
     if (newest.events.some((/** @type {SecurityEvent} */ { action }) => action && !action.startsWith("stepup."))) {
       this.#labels = await actionLabels();
     }
@@ -40,11 +42,11 @@ export class StepUpEvents extends AccountElement {
 
   draw() {
     const { events, after } = this.#history;
-    this.list(events, (event) => this.#row(event));
+    this.rows.draw(events, (event) => this.#row(event));
     if (!after) return this.foot.replaceChildren();
     if (!this.foot.firstChild) {
       const text = this.text("events.older");
-      this.foot.append(this.action("older", text, text, (button) => this.#older(button)));
+      this.foot.append(action("older", text, text, (button) => this.#older(button)));
     }
   }
 
@@ -94,7 +96,7 @@ export class StepUpEvents extends AccountElement {
       this.draw();
       this.say(this.words.count("events.shown", older.length));
       if (page.after) return;
-      const row = /** @type {HTMLElement | undefined} */ (this.rows.children[first]); // the button is gone
+      const row = /** @type {HTMLElement | undefined} */ (this.rows.list.children[first]); // the button is gone
       row?.setAttribute("tabindex", "-1");
       row?.focus();
     });

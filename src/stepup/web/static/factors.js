@@ -8,6 +8,7 @@
 import { tell } from "./account-api.js";
 import { icon } from "./account-dom.js";
 import { AccountElement } from "./account-element.js";
+import { action, edit } from "./account-rows.js";
 import { bdi, h } from "./dom.js";
 import { PANELS } from "./enrol.js";
 import { available } from "./webauthn.js";
@@ -51,14 +52,15 @@ export class StepUpFactors extends AccountElement {
     return this.factors.length ? "" : "factors.empty";
   }
 
-  async load() {
-    const { factors, enrollable } = await this.request("GET", "factors");
+  /** @param {(path: string) => Promise<any>} read */
+  async load(read) {
+    const { factors, enrollable } = await read("factors");
     this.factors = factors;
     this.#enrollable = enrollable.filter((/** @type {string} */ name) => name in PANELS);
   }
 
   draw() {
-    this.list(this.factors, (factor) => this.#row(factor));
+    this.rows.draw(this.factors, (factor) => this.#row(factor));
     if (!this.foot.contains(this.ways)) this.foot.append(this.ways, this.room);
     const heading = this.subheading(this.text("factors.add"));
     const buttons = this.#enrollable.map((method) => this.#add(method));
@@ -99,9 +101,9 @@ export class StepUpFactors extends AccountElement {
       ),
       factor.removable && h(
         "div", { class: "actions" },
-        method !== "recovery_code" && this.action("rename", this.text("account.rename"), named("account.rename.name"), () =>
-          this.edit(row, factor.label, (label, button) => this.#rename(factor, label, button), name)),
-        this.action("remove", this.text("account.remove"), named("account.remove.name"), (button) => this.#remove(factor, button)),
+        method !== "recovery_code" && action("rename", this.text("account.rename"), named("account.rename.name"), () =>
+          edit(this, row, { label: factor.label, said: name }, (label, button) => this.#rename(factor, label, button))),
+        action("remove", this.text("account.remove"), named("account.remove.name"), (button) => this.#remove(factor, button)),
       ),
     ); // prettier-ignore
     return row;
@@ -135,7 +137,7 @@ export class StepUpFactors extends AccountElement {
   #add(method) {
     const held = method === "recovery_code" && this.factors.some((one) => one.method === method);
     const text = this.text(held ? "factors.replace" : `factors.add.${method}`);
-    const button = this.action(`add-${method}`, text, text, () => this.#begin(method));
+    const button = action(`add-${method}`, text, text, () => this.#begin(method));
     if (method === "passkey" && !available) {
       button.setAttribute("aria-disabled", "true");
       button.title = this.text("passkey.none");
@@ -168,7 +170,7 @@ export class StepUpFactors extends AccountElement {
     this.room.replaceChildren();
     if (!method || !this.loaded || !this.isConnected) return;
     this.draw();
-    if (inside) this.focusOn(null, `add-${method}`);
+    if (inside) this.rows.focusOn(null, `add-${method}`);
   }
 
   /** Close the panel: something was added. @param {Factor} factor */

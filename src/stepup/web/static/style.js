@@ -43,7 +43,7 @@ label{display:block;margin-block-end:.25rem}
 [role=alert]:not(:empty){border-inline-start:.25rem solid var(--bad);padding-inline-start:.75rem;color:var(--bad);
 font-weight:600;margin-block-end:.75rem}
 [role=status]:not(:empty){margin-block-end:.75rem}
-a{color:var(--deed)}
+a{color:var(--deed);display:inline-block;padding-block:.25rem}
 .aside{position:absolute;inline-size:1px;block-size:1px;overflow:hidden;clip-path:inset(50%)}
 :focus-visible{outline:3px solid var(--deed);outline-offset:2px}
 h2:focus-visible,h3:focus-visible{outline-width:2px}

@@ -1,0 +1,99 @@
+/**
+ * What every page does: times as the reader has them, a message that is said once, copying, and keys that are told
+ * once. Without it, all of that works by itself, only plainer.
+ */
+import { StepUpCancelledError, fetch } from "/stepup/static/stepup.js";
+
+/** @param {number} seconds in the past */
+export function ago(seconds) {
+  const rough = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+  if (seconds < 45) return "just now";
+  if (seconds < 3600) return rough.format(-Math.max(1, Math.round(seconds / 60)), "minute");
+  if (seconds < 86400) return rough.format(-Math.round(seconds / 3600), "hour");
+  return rough.format(-Math.round(seconds / 86400), "day");
+}
+
+/**
+ * Put a time into the reader's words; the exact one is in its title.
+ * @param {HTMLTimeElement} time
+ * @param {number} [now]
+ */
+export function tell(time, now = Date.now()) {
+  const at = new Date(time.dateTime);
+  if (Number.isNaN(at.valueOf())) return;
+  time.title = at.toLocaleString();
+  time.textContent = at.valueOf() > now + 1000 ? at.toLocaleString() : ago((now - at.valueOf()) / 1000);
+}
+
+/** @param {string} text @param {boolean} [good] */
+export function say(text, good = true) {
+  const message = document.querySelector(".message");
+  if (!(message instanceof HTMLElement)) return;
+  message.dataset["good"] = good ? "yes" : "no";
+  message.hidden = false;
+  message.dataset["said"] = "";
+  const line = document.createElement("p");
+  line.textContent = text;
+  const close = document.createElement("button");
+  Object.assign(close, { type: "button", className: "icon-button", textContent: "✕", ariaLabel: "Dismiss" });
+  close.addEventListener("click", () => (message.hidden = true));
+  message.replaceChildren(line, close);
+}
+
+/** @param {string} where @param {ParentNode} [within] @returns {HTMLElement} */
+export function part(where, within = document) {
+  const found = within.querySelector(where);
+  if (!(found instanceof HTMLElement)) throw new Error(`The page has no ${where}.`);
+  return found;
+}
+
+/**
+ * Rotate a key, and show the new secret: it is in this answer and nowhere else, not even in the history.
+ * @param {HTMLFormElement} form
+ */
+async function rotate(form) {
+  form.ariaBusy = "true";
+  try {
+    const response = await fetch(form.action, { method: "POST", headers: { accept: "application/json" } });
+    const told = await response.json();
+    if (!response.ok) return say(told.message ?? told.title ?? "That did not work. Nothing was changed.", false);
+    const dialog = /** @type {HTMLDialogElement} */ (part("#reveal"));
+    part("[data-live=name]", dialog).textContent = "Northstar";
+    part("[data-live=secret]", dialog).textContent = told.secret;
+    dialog.addEventListener("close", () => part("[data-live=secret]", dialog).replaceChildren(), { once: true });
+    dialog.showModal();
+    part("h2", dialog).focus();
+    for (const ends of form.closest("tr")?.querySelectorAll("[data-live=ends]") ?? []) ends.textContent = told.secret.slice(-4);
+    say(told.message);
+    document.dispatchEvent(new CustomEvent("northstar:changed"));
+  } catch (error) {
+    if (!(error instanceof StepUpCancelledError)) throw error;
+  } finally {
+    form.ariaBusy = null;
+  }
+}
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!(form instanceof HTMLFormElement) || !("reveal" in form.dataset)) return;
+  event.preventDefault();
+  if (form.ariaBusy !== "true") void rotate(form);
+});
+
+/** An answer of a form that leads nowhere: what was wrong with it. */
+document.addEventListener("stepup:answer", async (event) => {
+  const { response } = /** @type {CustomEvent<{response: Response}>} */ (event).detail;
+  const told = await response.json().catch(() => ({}));
+  say(told.message ?? told.title ?? "That did not work. Nothing was changed.", false);
+});
+
+document.addEventListener("click", async (event) => {
+  const button = event.target instanceof Element ? event.target.closest("[data-copy]") : null;
+  if (!(button instanceof HTMLElement)) return;
+  await navigator.clipboard.writeText(part(button.dataset["copy"] ?? "").textContent ?? "");
+  part("span", button).textContent = "Copied";
+});
+
+for (const time of document.querySelectorAll("time")) tell(time);
+// What was said is said once: a page that is loaded again says nothing of it.
+if (new URLSearchParams(location.search).has("did")) history.replaceState(null, "", location.pathname);

@@ -1,0 +1,126 @@
+"""What the demo says: after something was done, of events, methods and time; and the templates it says it with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from stepup.event import Event
+
+from .actions import DELETE, EXPORT, MFA, NOTE, PAYOUT, REMOVE, ROLE, ROTATE
+
+
+class Message(NamedTuple):
+    """What a page says at its top; *good* or not."""
+
+    text: str
+    good: bool = True
+
+
+MESSAGES: Mapping[str, Message] = {
+    NOTE: Message("The note was saved."),
+    EXPORT: Message("The customers were exported. A link was mailed to you."),
+    MFA: Message("Multi-factor authentication is off."),
+    "enable_mfa": Message("Multi-factor authentication is on."),
+    ROTATE: Message("The key was rotated. The old secret has stopped working."),
+    PAYOUT: Message("The payout is on its way."),
+    ROLE: Message("The role was changed."),
+    REMOVE: Message("The member was removed."),
+    DELETE: Message("The workspace was deleted."),
+    "organization.restore": Message("The workspace is back."),
+    "locked": Message("It is locked again."),
+    "factor_added": Message("It was added. You have a mail about it."),
+    "factor_removed": Message("It was removed."),
+    "signed_in": Message("Signed in."),
+    "signed_out": Message("Signed out."),
+    "skipped": Message("A day has passed. Sign in again."),
+    "wrong": Message("That e-mail and password do not belong together.", good=False),
+    "sign_in": Message("Sign in first.", good=False),
+    "not_allowed": Message("Only owners and admins can do that. Nothing was changed.", good=False),
+    "bad_amount": Message("Enter an amount in euros, such as 120.00, up to 50,000.", good=False),
+    "no_money": Message("There is not that much in the balance. Nothing was paid.", good=False),
+    "bad_payee": Message("Choose one of the payees.", good=False),
+    "bad_role": Message("role must be member, admin or owner", good=False),
+    "no_member": Message("There is no such member.", good=False),
+    "last_owner": Message("A workspace needs an owner. Make somebody else one first.", good=False),
+    "no_key": Message("There is no such key.", good=False),
+    "not_confirmed": Message("Type the name of the workspace to delete it. Nothing was deleted.", good=False),
+    "no_factor": Message("There is no such factor.", good=False),
+    "wrong_code": Message("That code was not right. Take the newest one from the app.", good=False),
+}
+
+METHODS: Mapping[str, str] = {
+    "passkey": "Passkey",
+    "totp": "Authenticator app",
+    "password": "Password",
+    "email_code": "Mailed code",
+    "recovery_code": "Recovery code",
+    "approval": "Approval",
+    "fresh_session": "Recent sign-in",
+}
+
+EVENTS: Mapping[str, str] = {
+    "challenge_started": "Proof was asked for",
+    "challenge_refused": "Refused before it began",
+    "challenge_cancelled": "Called off, no token was issued",
+    "prepared": "A method was made ready",
+    "code_sent": "A code was mailed",
+    "code_refused": "No further code was mailed",
+    "delivery_failed": "A mail could not be sent",
+    "attempt.ok": "Proved",
+    "attempt.refused": "A wrong answer",
+    "attempt.open": "Proved in part",
+    "authorization.ok": "Let through",
+    "authorization.refused": "Blocked",
+    "grant_revoked": "Locked again",
+    "session_revoked": "Signed out",
+    "session_rotated": "The session got a new id",
+    "everything_revoked": "Everything was locked",
+    "factor_enrolment_started": "A new way to prove was begun",
+    "factor_enrolled": "A new way to prove was added",
+    "factor_changed": "A way to prove was changed",
+    "factor_removed": "A way to prove was removed",
+    "unlocked": "Unlocked by support",
+}
+
+OWN: Mapping[str, str] = {
+    "stepup.factor.add": "Add a verification method",
+    "stepup.factor.remove": "Remove a verification method",
+}
+"""stepup's own actions, which no registry of an application names."""
+
+
+TABLES: Mapping[str, Mapping[str, str]] = {"METHODS": METHODS, "EVENTS": EVENTS, "OWN": OWN}
+"""What every template can look up."""
+
+
+def event_words(event: Event) -> str:
+    """What happened, in words."""
+    kind = event.type.value
+    return EVENTS.get(f"{kind}.{event.result}") or EVENTS.get(kind) or kind.replace("_", " ").capitalize()
+
+
+def moment(at: datetime) -> str:
+    """A time, for those whose browser does not put it into their own."""
+    return f"{at.astimezone(UTC):%d %b %Y, %H:%M} UTC"
+
+
+def ago(seconds: float) -> str:
+    """How long ago, roughly."""
+    minutes = int(max(0, seconds)) // 60
+    if minutes < 1:
+        return "less than a minute"
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} days"
+
+
+def environment() -> Environment:
+    """The templates. What stands in them is escaped, always; a name that is missing is an error."""
+    made = Environment(loader=PackageLoader("stepup.demo"), autoescape=True, undefined=StrictUndefined)
+    made.trim_blocks = made.lstrip_blocks = True
+    made.filters |= {"moment": moment, "ago": ago, "event_words": event_words}
+    return made
