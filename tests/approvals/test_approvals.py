@@ -187,6 +187,8 @@ def test_whoever_may_not_sees_nothing(world: World, name: str) -> None:
         assert one.code == "challenge_not_found"
     tried = [event.reason for event in world.events(context.actor) if event.type is EventType.APPROVAL_REFUSED]
     assert tried == [reason, "approval_not_found"] * 2
+    told = [event for event in world.events(context.actor) if event.type is EventType.APPROVAL_REFUSED]
+    assert {(event.action, event.resource_id) for event in told} == {(None, None)}, "nor does their own history say it"
     assert world.collect(challenge).code is Code.APPROVAL_PENDING
 
 
@@ -566,6 +568,43 @@ def test_requests_are_limited_like_sends(world: World) -> None:
     assert found.retry_at is not None
     assert len(world.told) == 3
     world.ask("job.run")  # another action has a count of its own
+
+
+@both_faces
+def test_what_waits_for_others_leaves_room(world: World) -> None:
+    """Ten requests may wait, and no more; a step-up of one's own is still possible, and so is an eleventh later."""
+    requests = []
+    for number in range(10):
+        challenge, request = world.ask("payout.plain", params={"number": number})
+        requests.append((challenge, request))
+        world.clock.advance(240)
+    one_more = world.gate.start("payout.plain", ME, resource=ACCOUNT, params={"number": 10})
+    found = outcome(lambda: world.gate.begin(one_more.id, "approval", ME))
+    assert isinstance(found, Denied)
+    assert (found.code, found.decision.reasons[0].code) == ("rate_limited", "open_challenges")
+    assert found.retry_at == requests[0][0].created_at + 24 * HOUR
+    assert isinstance(world.gate.verify(world.gate.start("key.rotate", ME).id, "passkey", "touch", ME), Verified)
+    assert world.gate.approvals.withdraw(requests[0][1], ME)
+    assert world.gate.begin(one_more.id, "approval", ME).method == "approval"
+    assert len(world.gate.approvals.own(ME)) == 10
+
+
+@both_faces
+def test_a_grant_is_not_judged_again_without_its_approvers(world: World) -> None:
+    """The rule asks for two since; the grant that one approval gave opens nothing any more."""
+    challenge, request = world.ask("payout.plain")
+    world.gate.approvals.approve(request, INES)
+    done = world.collect(challenge)
+    assert isinstance(done, Verified)
+    changed = [
+        replace(one, approvers=Approvers("finance", quorum=2, step_up=False)) if one.id == "payout.plain" else one
+        for one in ACTIONS
+    ]
+    later = world.again(actions=changed)
+    call: dict[str, Any] = {"resource": ACCOUNT, "params": PARAMS}
+    assert not later.check("payout.plain", ME, token=done.token, **call).allowed
+    assert not later.check("payout.plain", ME, **call).allowed
+    assert world.gate.check("payout.plain", ME, **call).allowed
 
 
 @both_faces

@@ -250,13 +250,13 @@ async def _refused(
     core: Core, context: Context, mine: Answer, found: Found | None, refusal: Refusal, name: str
 ) -> Denied:
     """Record with the one who tried that their answer was not taken; what they are told does not say why."""
-    bound = found.challenge.binding if found else None
+    hidden = found is None or refusal.code is Code.CHALLENGE_NOT_FOUND  # their own history does not tell them either
+    bound = None if found is None or hidden else found.challenge.binding
     changes = pure.refused_answer(context, mine.choice, name, bound, refusal, mine.at, ids())
     await core.record(mine.partition, changes)
     if found is not None and refusal.code is Code.CHALLENGE_EXPIRED:
         await record_expiry(core, found.where, name, context, mine.at)
-    hidden = refusal.code is Code.CHALLENGE_NOT_FOUND or bound is None
-    action, outward = ("", NOT_FOUND.reason) if hidden or bound is None else (bound.action, refusal.reason)
+    action, outward = ("", NOT_FOUND.reason) if bound is None else (bound.action, refusal.reason)
     return Denied(Decision(Outcome.DENIED, refusal.code, action, 0, (Reason(outward),)))
 
 

@@ -107,6 +107,9 @@ def ask(
     if isinstance(sent, Blocked):
         return None, Refusal(Code.RATE_LIMITED, sent.why, sent.retry_at)
     until = now + timedelta(seconds=ttl)
+    waiting = lasting(sent, challenge.id, until, limits, now)
+    if isinstance(waiting, Blocked):
+        return None, Refusal(Code.RATE_LIMITED, f"{waiting.why}_challenges", waiting.retry_at)
     moved = advance(challenge, Input.BEGIN)
     assert moved is not None  # check_standing found it open
     moved = replace(moved, asked=asked, expires_at=until)
@@ -119,7 +122,7 @@ def ask(
         challenge_id=challenge.id,
         detail={"who": asked.who, "quorum": asked.quorum, "reason": challenge.reason},
     )
-    puts = (snapshot.put_challenge(moved), snapshot.put(THROTTLE, lasting(sent, challenge.id, until)))
+    puts = (snapshot.put_challenge(moved), snapshot.put(THROTTLE, waiting))
     return Changes(now, puts, standing_checks(challenge, request), (made,)), moved
 
 

@@ -186,6 +186,8 @@ def still_good(request: Request, grant: Grant, strongest: int | None, now: datet
     wants a single use or fewer uses ends a grant that had more.
     """
     policy = request.rules.policy
+    if APPROVAL in request.rules.named and grant.rules != request.rules.hash:
+        return False  # who approved it, and how many they were, cannot be judged again
     if policy.uses is not None and (grant.uses is None or grant.uses > policy.uses):
         return False
     if (now - grant.issued_at).total_seconds() >= policy.grant_ttl:
