@@ -21,7 +21,8 @@ def opened(visitor: Visitor, deed: str) -> None:
     """A button of the page that makes the call is pressed, by Enter."""
     visitor.page.evaluate(
         """(path) => document.querySelector('#go').addEventListener('click', () => stepup.fetch(path,
-          {method: 'POST'}).then((r) => { globalThis.answers = [{status: r.status}]; }, () => {}))""",
+          {method: 'POST'}).then(
+            (r) => { globalThis.answers = [{status: r.status}]; }, (e) => { globalThis.left = e.code; }))""",
         f"/do/{deed}",
     )
     visitor.page.locator("#go").focus()

@@ -291,6 +291,21 @@ def test_a_lock_on_another_method_is_no_reason_to_wait() -> None:
     assert refused.decision.unavailable == {"totp": "not_enrolled", "recovery_code": "not_enrolled"}
 
 
+def test_a_recovery_code_is_missed_only_where_it_would_count() -> None:
+    """At level 4 it stands in for nothing, so that none are set up is no answer there, unless it is named."""
+    actions = (
+        Action("by.totp", "By code", risk=4, methods="totp"),
+        Action("by.either", "By either", risk=4, methods=any_of("totp", "recovery_code")),
+        Action("by.strongest", "By whatever there is", risk=4),
+    )
+    here = real_world(actions=(*REAL_ACTIONS, *actions), enrol_url="/enrol")
+    missed = {one.id: here.gate.check(one.id, CONTEXT).unavailable for one in actions}
+    assert missed["by.totp"] == {"totp": "not_enrolled"}
+    assert missed["by.either"] == {"totp": "not_enrolled", "recovery_code": "not_enrolled"}
+    assert "recovery_code" not in missed["by.strongest"]
+    assert "totp" in missed["by.strongest"]
+
+
 @pytest.mark.requirement("C-05")
 def test_every_single_use_of_a_session_can_be_used() -> None:
     """Six proofs are six uses: what was spent of them hides nothing that still stands."""

@@ -148,7 +148,9 @@ def answer(
     again where a recent login is all that is asked for.
     """
     methods = ways(request, held, (), now)
-    named = (*request.rules.named, RECOVERY_CODE) if request.rules.named else tuple(held.unavailable)
+    named = {*request.rules.named, RECOVERY_CODE} if request.rules.named else set(held.unavailable)
+    if not request.rules.recovery_stands_in or request.rules.named == (APPROVAL,):  # nobody's factor is asked for
+        named -= {RECOVERY_CODE} - {*request.rules.named}
     unavailable = {name: why for name, why in held.unavailable.items() if name in named}
     retry_at = min((at for name, at in held.waits.items() if name in unavailable), default=None)
     base = Decision(

@@ -202,6 +202,7 @@ export class StepUpDialog extends HTMLElement {
     asked.proved = { token, uses };
     clearInterval(this.#timer);
     this.#view.bare();
+    this.#view.done = true;
     this.#view.say(this.#view.text("done"));
     this.#view.title.focus();
     if (uses === null) tell("verified", asked.key);

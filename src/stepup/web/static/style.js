@@ -24,6 +24,10 @@ h3{font-size:1rem;margin-block-end:.25rem}
 dl{border-block:1px solid var(--line);padding-block:.5rem;display:grid;grid-template-columns:minmax(5rem,auto) 1fr;
 gap:.25rem 1rem}
 dt,.soft{color:var(--soft)}
+dt::first-letter{text-transform:uppercase}
+[part=resend]{margin-block-end:.75rem}
+[part=standing]{border:0;padding:0;gap:0 1rem;margin-block-end:.5rem}
+[part=standing] dd{font-weight:400}
 dd{margin:0;font-weight:600;white-space:pre-wrap}
 [data-risk=high],[data-risk=critical]{color:var(--bad)}
 [role=tablist]{display:flex;flex-wrap:wrap;gap:.5rem;margin-block-end:.75rem}

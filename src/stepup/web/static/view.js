@@ -29,6 +29,8 @@ export class View {
   method = "";
   /** Why nothing can be answered any more; empty while it can. */
   ended = "";
+  /** Whether it is proved. */
+  done = false;
   /** @type {HTMLInputElement | null} */
   input = null;
   #on;
@@ -48,6 +50,7 @@ export class View {
     this.deed = h("button", { class: "deed", part: "primary" });
     this.resend = button("resend", on.send);
     this.others = h("p", { class: "soft", part: "unavailable" });
+    this.standing = h("dl", { part: "standing" });
     this.timer = h("span", { class: "soft", role: "timer", part: "timer" });
     this.more = button("more", on.more);
     this.cancel = button("cancel", () => this.dialog.close());
@@ -55,7 +58,7 @@ export class View {
     this.dialog = h(
       "dialog",
       { part: "dialog", "aria-labelledby": "title", "aria-describedby": "lead", close: on.closed },
-      this.title, this.lead, this.summary, this.error, this.status, this.tabs, this.room, this.others,
+      this.title, this.lead, this.summary, this.error, this.status, this.tabs, this.room, this.others, this.standing,
       h("div", { class: "row" }, this.timer, this.more, this.cancel),
       this.help,
     ); // prettier-ignore
@@ -100,6 +103,7 @@ export class View {
   /** Leave nothing to answer, and nothing that was typed or shown. */
   bare() {
     this.method = this.ended = "";
+    this.done = false;
     this.input = null;
     this.room.removeAttribute("role");
     this.room.removeAttribute("aria-labelledby");
@@ -229,7 +233,13 @@ export class View {
     this.deed.textContent = this.text(working || idle);
     this.deed.setAttribute("aria-disabled", busy);
     this.panel.setAttribute("aria-busy", busy);
-    this.cancel.textContent = this.text("cancel");
+    this.cancel.textContent = this.text(this.done ? "close" : "cancel");
+    this.standing.hidden = !this.method && !this.done;
+    const [proof, result] = this.done ? ["ready", "confirmed"] : ["missing", "waiting"];
+    const rows = { proof: `proof.${proof}`, result: `result.${result}` };
+    this.standing.replaceChildren(
+      ...Object.entries(rows).flatMap(([name, is]) => [h("dt", {}, this.text(name)), h("dd", {}, this.text(is))]),
+    );
     this.cancel.hidden = last;
     this.more.hidden = !this.method || !more;
     this.summary.hidden = !this.summary.firstChild;
