@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from approval_world import ACCOUNT, ACTIONS, INES, ME, OLIVIA, PARAMS, World, outcome, who
 
-from stepup import Code, Denied, Rejected, Verified
+from stepup import Code, Denied, Rejected, RiskAssessment, RiskLevel, Verified
 from stepup._bridge import inline_call, run_sync
 from stepup.approval import Approvers
 from stepup.challenge import Challenge
@@ -254,3 +254,15 @@ def test_a_page_of_the_inbox_is_marked_by_it_alone(world: World) -> None:
     """Somebody without an organization has one inbox, and no mark of a second."""
     with pytest.raises(InvalidInput):
         world.gate.approvals.inbox(who("ines", organization=None), after="1:x")
+
+
+def test_risk_may_exclude_it_at_any_time(world: World) -> None:
+    """Where the risk of a request leaves approval out, nobody is asked, and nothing that was approved is collected."""
+    narrow = replace(ME, risk=RiskAssessment(80, RiskLevel.HIGH, ("new_network",), frozenset({"passkey"})))
+    found = outcome(lambda: world.gate.start("payout.plain", narrow, resource=ACCOUNT, params=PARAMS))
+    assert isinstance(found, Denied)
+    assert (found.code, dict(found.decision.unavailable)) == ("no_usable_method", {"approval": "narrowed"})
+    challenge, request = world.ask()
+    world.gate.approvals.approve(request, INES)
+    assert world.collect(challenge, narrow).code is Code.METHOD_NOT_ALLOWED
+    assert isinstance(world.collect(challenge), Verified)
