@@ -22,6 +22,7 @@ from stepup.decide.standing import NOT_FOUND, Refusal, answer_keys, check_standi
 from stepup.errors import Code, StoreBusy
 from stepup.grant import Grant, to_claims
 
+from .carrying import carry
 from .core import TRIES, Core, ids
 from .electorate import ballot
 from .opened import Opened
@@ -57,6 +58,7 @@ async def collect(
             continue  # deciding takes the new session's records, and what may have happened meanwhile
         changes, outcome = attempt.conclude(one, request, snapshot, findings, now, ids())
         if await core.apply(where, _naming(changes, votes)) is None:
+            await carry(core, where, session, new, now)
             return _done(core, challenge, outcome)
         snapshot = await core.load(where, answer_keys(challenge.id, session, APPROVAL, new))
     raise StoreBusy(f"Collecting an approval lost {TRIES} times.")

@@ -21,6 +21,7 @@ from stepup.event import EventType
 from stepup.grant import Grant, to_claims
 from stepup.notices import recovery_code_used
 
+from .carrying import carry
 from .collecting import collect
 from .core import Core, ids, logger
 from .opened import Opened, ceremony_of, open_challenge, record_refusal
@@ -129,6 +130,8 @@ async def _conclude(
     outcome = await core.commit(where, keys, decide, replayed)
     if isinstance(outcome, Rejected):
         return outcome
+    if isinstance(outcome, Grant):
+        await carry(core, where, request.binding.session, findings.rotated, now)
     if one.method == RECOVERY_CODE:
         await core.tell(context, recovery_code_used(context, one.challenge, core.now()), one.challenge)
     if isinstance(outcome, MoreNeeded):
