@@ -65,7 +65,7 @@ def test_a_passkey_is_enrolled_in_the_page_and_proves_a_day_later(newcomer: Visi
     device = newcomer.authenticator(holds=False)
     newcomer.page.evaluate(ENROL)
     expect(newcomer.dialog).to_contain_text("Add a verification method")
-    newcomer.password()
+    newcomer.fill()
     newcomer.page.wait_for_function("() => globalThis.enrolled")
     status, answer = newcomer.page.evaluate("enrolled")
     assert (status, answer["factor"]["label"], answer["factor"]["usable"]) == (200, "Laptop", False)
