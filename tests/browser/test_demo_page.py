@@ -287,7 +287,7 @@ def test_a_new_key_is_shown_once(demo: Demo, page: Page) -> None:
     expect(page.locator("[data-key=key_live]")).to_contain_text(secret[-4:])
     page.get_by_role("button", name="I have saved it").click()
     expect(shown).to_be_hidden()
-    expect(page.locator("#reveal [data-live=secret]")).to_be_empty()
+    expect(page.locator("#reveal [data-live=secret]")).to_have_count(0)
     assert secret not in page.content()
     page.reload()
     assert secret not in page.content()

@@ -1,4 +1,4 @@
-"""What the demo says: after something was done, of events, methods and time; and the templates it says it with."""
+"""What the demo says: after something was done, of events, methods, risk and time; and the templates for it."""
 
 from __future__ import annotations
 
@@ -37,6 +37,12 @@ MESSAGES: Mapping[str, Message] = {
     "signed_in": Message("Signed in."),
     "signed_out": Message("Signed out."),
     "skipped": Message("A day has passed. Sign in again."),
+    "skipped_hour": Message("An hour has passed."),
+    "alarm": Message("Everything has ended, in every browser. Sign in again."),
+    "rotated": Message("The keys were rotated. Their old secrets have stopped working."),
+    "forgotten": Message("It was forgotten. Each sign-in there counts for itself again."),
+    "reviewed": Message("These are the devices that are remembered."),
+    "no_device": Message("There is no such device.", good=False),
     "wrong": Message("That e-mail and password do not belong together.", good=False),
     "sign_in": Message("Sign in first.", good=False),
     "not_allowed": Message("Only owners and admins can do that. Nothing was changed.", good=False),
@@ -47,6 +53,7 @@ MESSAGES: Mapping[str, Message] = {
     "no_member": Message("There is no such member.", good=False),
     "last_owner": Message("A workspace needs an owner. Make somebody else one first.", good=False),
     "no_key": Message("There is no such key.", good=False),
+    "no_keys": Message("Choose the keys to rotate. Nothing was changed.", good=False),
     "not_confirmed": Message("Type the name of the workspace to delete it. Nothing was deleted.", good=False),
     "no_factor": Message("There is no such factor.", good=False),
     "wrong_code": Message("That code was not right. Take the newest one from the app.", good=False),
@@ -100,7 +107,41 @@ OWN: Mapping[str, str] = {
 """stepup's own actions, which no registry of an application names."""
 
 
-TABLES: Mapping[str, Mapping[str, str]] = {"METHODS": METHODS, "EVENTS": EVENTS, "OWN": OWN}
+class Reason(NamedTuple):
+    """A sign of risk, for the person whom it is about: its name, and what it means."""
+
+    name: str
+    text: str
+
+
+RISKS: Mapping[str, Reason] = {
+    "new_device": Reason("New device", "You have not proved here yet that it is you."),
+    "new_network": Reason("New network", "No proof has come from this network in the last 90 days."),
+    "long_since_proof": Reason("Long ago", "Your last proof is more than 30 days old."),
+    "recent_failures": Reason("Wrong answers", "Three or more within the hour, and no right one since."),
+    "recent_factor_change": Reason("Changed methods", "A way to prove was added, changed or removed in the last day."),
+    "impossible_country": Reason("Another country", "Your last proof came from too far away for that."),
+    "unfamiliar_browser": Reason("Unfamiliar browser", "You have signed in with another one, never with this."),
+    "history_unreadable": Reason("No history", "What is known about you could not be read."),
+}
+UNTOLD = Reason("Not known", "One of the signs could not be read. Not known is the worst there is.")
+
+LEVELS: Mapping[str, str] = {
+    "low": "Each action asks for what its card says, and no more.",
+    "medium": "Nothing is blocked. One right proof here, and this place is known.",
+    "high": "Turning two factors off, exporting, rotating keys are blocked; the rest takes passkey or authenticator.",
+}
+"""What the level of risk changes; unknown changes what high does."""
+
+
+def reason_of(code: str) -> Reason:
+    """A reason in words."""
+    return RISKS.get(code, UNTOLD)
+
+
+TABLES: Mapping[str, Mapping[str, object]] = {
+    "METHODS": METHODS, "EVENTS": EVENTS, "OWN": OWN, "RISKS": {**RISKS, "": UNTOLD}, "LEVELS": LEVELS,
+}  # fmt: skip
 """What every template can look up."""
 
 
@@ -129,5 +170,5 @@ def environment() -> Environment:
     """The templates. What stands in them is escaped, always; a name that is missing is an error."""
     made = Environment(loader=PackageLoader("stepup.demo"), autoescape=True, undefined=StrictUndefined)
     made.trim_blocks = made.lstrip_blocks = True
-    made.filters |= {"moment": moment, "ago": ago, "event_words": event_words}
+    made.filters |= {"moment": moment, "ago": ago, "event_words": event_words, "reason": reason_of}
     return made
