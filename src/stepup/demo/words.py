@@ -170,5 +170,5 @@ def environment() -> Environment:
     """The templates. What stands in them is escaped, always; a name that is missing is an error."""
     made = Environment(loader=PackageLoader("stepup.demo"), autoescape=True, undefined=StrictUndefined)
     made.trim_blocks = made.lstrip_blocks = True
-    made.filters |= {"moment": moment, "ago": ago, "event_words": event_words, "reason": reason_of}
+    made.filters.update({"moment": moment, "ago": ago, "event_words": event_words, "reason": reason_of})
     return made
