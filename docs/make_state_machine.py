@@ -16,18 +16,22 @@ STATES = {
     State.VERIFIED: "Everything asked for was proved; a grant was minted in the same batch.",
     State.FAILED: "The last answer it takes was wrong. A new challenge forgives none of the failures.",
     State.CANCELLED: "The person, or the application, took it back.",
+    State.DENIED: "Somebody who could have approved it refused it.",
     State.EXPIRED: "Its time is over. Never written: it follows from the clock.",
     State.SUPERSEDED: "A newer challenge for the same call took its place. Never written: it follows from the"
     " person's list of open challenges.",
 }
 
 INPUTS = {
-    Input.BEGIN: "A method is prepared: a code is made and sent, or passkey options are given out. The newest counts.",
+    Input.BEGIN: "A method is prepared: a code is made and sent, passkey options are given out, or others are asked to"
+    " approve. The newest counts.",
     Input.ATTEMPT: "An answer is counted, in a batch of its own, before any verifier looks at it.",
     Input.REJECT: "The answer was wrong, and there are answers left.",
     Input.EXHAUST: "The answer was wrong, and it was the last.",
     Input.PROVE_PART: "The answer was right, and more is asked for.",
     Input.PROVE: "The answer was right, and nothing more is asked for.",
+    Input.APPROVE: "Somebody else approved it. What that opens, its requester collects.",
+    Input.DENY: "Somebody else refused it.",
     Input.CANCEL: "It is taken back.",
     Input.EXPIRE: "The clock reaches its end.",
     Input.SUPERSEDE: "A challenge for the same call is started.",

@@ -27,8 +27,8 @@ PURE: tuple[str, ...] = tuple(tomllib.loads((ROOT / "pyproject.toml").read_text(
 # -- the table ------------------------------------------------------------------
 
 VALUES = (
-    "errors", "surface", "context", "decision", "canonical", "keys", "token", "requirement", "policy", "binding",
-    "bundle", "device", "factor", "challenge", "throttle", "grant", "event", "history", "told", "_languages",
+    "errors", "surface", "context", "decision", "canonical", "keys", "token", "requirement", "policy", "approval",
+    "binding", "bundle", "device", "factor", "challenge", "throttle", "grant", "event", "history", "told", "_languages",
 )  # fmt: skip
 PORTS = (*VALUES, "changes", "ceremony", "ports")
 ENGINE = (*PORTS, "clock", "_bridge", "decide", "notices", "_engine")
@@ -45,12 +45,13 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "keys": ("errors",),
     "token": ("errors", "keys"),
     "requirement": ("errors", "context"),
-    "policy": ("errors", "surface", "context", "canonical", "requirement"),
+    "approval": ("errors", "context"),
+    "policy": ("errors", "surface", "context", "canonical", "requirement", "approval"),
     "binding": ("errors", "context", "canonical", "keys"),
     "device": ("errors", "context"),
     "bundle": ("errors", "context", "canonical", "binding"),
     "factor": ("errors", "context"),
-    "challenge": ("errors", "context", "binding", "bundle"),
+    "challenge": ("errors", "context", "approval", "binding", "bundle"),
     "throttle": ("errors", "context"),
     "grant": ("errors", "context", "requirement", "policy", "binding", "bundle"),
     "event": ("errors", "context", "decision", "binding"),

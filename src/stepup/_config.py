@@ -15,7 +15,8 @@ from ._engine.core import Core
 from ._engine.device_tokens import DeviceTokens
 from ._observe import Told, observer
 from .clock import ForwardClock, SystemClock
-from .context import FRESH_SESSION, RECOVERY_CODE, Context, require_text
+from .context import APPROVAL, FRESH_SESSION, RECOVERY_CODE, Context, require_text
+from .decide.approval import ACTION as APPROVAL_ACTION
 from .decide.enrol import OWN_ACTIONS
 from .decide.holding import MethodInfo
 from .errors import ConfigurationError, InvalidInput
@@ -24,6 +25,7 @@ from .keys import KeyRing, Secret, Vault
 from .notices import Notice, Notices
 from .policy import Action, Policy, Registry, Risk
 from .ports import (
+    ApprovalHooks,
     AsyncMailer,
     AsyncRiskAssessor,
     AsyncStore,
@@ -36,6 +38,7 @@ from .ports import (
     Portable,
     RiskAssessor,
 )
+from .surface import Impersonation
 from .throttle import Limits
 from .token import GRANT_TYPE, OFFER_TYPE, TokenWriter
 
@@ -143,20 +146,24 @@ def build(
     clock = settings.clock or SystemClock()
     require_methods("clock", clock, ("now",))
     namespace = _name("namespace", settings.namespace)
+    approval = _approval(verifiers)
+    registry = Registry(
+        _with_own(settings.actions, approval),
+        settings.policies,
+        methods={name: info.strength for name, info in methods.items()},
+        assessed=risk is not None,
+        approvers=approval.approvers if approval else None,
+    )
+    _check_roles(registry, approval)
     return Core(
-        registry=Registry(
-            _with_own(settings.actions),
-            settings.policies,
-            methods={name: info.strength for name, info in methods.items()},
-            assessed=risk is not None,
-        ),
+        registry=registry,
         ring=ring,
         vault=Vault(factor_ring),
         grants=TokenWriter(ring, GRANT_TYPE),
         offers=TokenWriter(ring, OFFER_TYPE),
         trust=DeviceTokens(ring, namespace),
         store=store,
-        verifiers={verifier.method: verifier for verifier in verifiers},
+        verifiers={verifier.method: verifier for verifier in verifiers if verifier.method != APPROVAL},
         methods=methods,
         clock=ForwardClock(clock),
         call=call,
@@ -174,6 +181,7 @@ def build(
         enrol_url=settings.enrol_url,
         login_url=settings.login_url,
         revoke_on_reuse=settings.revoke_on_reuse,
+        approval=approval,
     )
 
 
@@ -191,6 +199,34 @@ def _check_telling(settings: Settings) -> None:
         raise ConfigurationError(
             f"notices= must be Notices, not {type(settings.notices).__name__}.", remedy="Use Notices(...)."
         )
+
+
+def _approval(verifiers: Sequence[AsyncVerifier]) -> ApprovalHooks | None:
+    """What the verifier of approvals brings; nothing else may go by its name."""
+    for verifier in verifiers:
+        if verifier.method == APPROVAL:
+            found: object = getattr(verifier, "approval", None)
+            if isinstance(found, ApprovalHooks):
+                return found
+            raise ConfigurationError(
+                f"{type(verifier).__name__} provides the method {APPROVAL!r}.", remedy="Use stepup.verifiers.Approval."
+            )
+    return None
+
+
+def _check_roles(registry: Registry, approval: ApprovalHooks | None) -> None:
+    """Who has a role is for the application to say."""
+    for action in registry.actions.values():
+        levels = [level for level in Risk if level >= action.level]
+        besides = [level for level in levels if action.impersonating(level) is Impersonation.APPROVE]
+        every = [registry.rules(action.id, level).approvers for level in levels]
+        every += [registry.rules(action.id, level, True).approvers for level in besides]
+        by_role = any(one is not None and one.roles for one in every)
+        if by_role and (approval is None or approval.roles_of is None):
+            raise ConfigurationError(
+                f"Action {action.id!r} is approved by a role, and nothing tells who has it.",
+                remedy="Pass roles_of= to Approval().",
+            )
 
 
 RESERVED: Final = frozenset({FRESH_SESSION, "any", "strongest"})
@@ -211,7 +247,7 @@ def _methods(verifiers: Sequence[AsyncVerifier]) -> Mapping[str, MethodInfo]:
             raise ConfigurationError(
                 f"The method {name!r} is not ASCII.", remedy="Use letters, digits and underscores."
             )
-        if name in RESERVED or (int(verifier.strength) <= 0 and name != RECOVERY_CODE):
+        if name in RESERVED or (int(verifier.strength) <= 0 and name not in {RECOVERY_CODE, APPROVAL}):
             raise ConfigurationError(
                 f"A verifier cannot have the method {name!r} with strength {int(verifier.strength)}.",
                 remedy=f"{', '.join(sorted(RESERVED))} mean something else; a method needs a strength above 0.",
@@ -226,10 +262,11 @@ def _methods(verifiers: Sequence[AsyncVerifier]) -> Mapping[str, MethodInfo]:
     return found
 
 
-def _with_own(actions: Sequence[Action]) -> Sequence[Action]:
+def _with_own(actions: Sequence[Action], approval: ApprovalHooks | None) -> Sequence[Action]:
     """The application's actions, and stepup's own where it registered none under their ids."""
     given = {action.id for action in actions if isinstance(action, Action)}  # pyright: ignore[reportUnnecessaryIsInstance] -- Registry refuses the rest
-    return (*actions, *(own for own in OWN_ACTIONS if own.id not in given))
+    own_actions = (*OWN_ACTIONS, APPROVAL_ACTION) if approval else OWN_ACTIONS
+    return (*actions, *(own for own in own_actions if own.id not in given))
 
 
 def sender(mailer: object, verifiers: Sequence[object]) -> Callable[[Message], object] | None:

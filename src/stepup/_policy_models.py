@@ -59,6 +59,7 @@ class ActionKeys(_Label, total=False):
     audit_level: str
     surfaces: dict[str, str]
     impersonation: str
+    approvers: object
 
 
 class FileKeys(TypedDict, total=False):

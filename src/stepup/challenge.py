@@ -6,6 +6,7 @@ absence means refuse. ``docs/explanation/state-machine.md`` is drawn from it, an
 - A challenge is answered only while ``OPEN``. Every other state is final.
 - ``ATTEMPT`` is committed before a verifier runs, so that the count is right even if nothing else is.
 - ``PROVE_PART`` leaves it open: an all-of requirement has parts still to prove.
+- ``APPROVE`` leaves it open: its requester collects what others have approved. ``DENY`` ends it.
 - ``EXPIRED`` and ``SUPERSEDED`` are never written: they follow from the clock and from the person's list
   of open challenges, so ``observed`` works them out before any decision.
 
@@ -20,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from .approval import Asked
 from .binding import Binding
 from .bundle import Listed
 from .context import Proof
@@ -32,6 +34,7 @@ class State(enum.StrEnum):
     VERIFIED = "verified"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    DENIED = "denied"
     EXPIRED = "expired"
     SUPERSEDED = "superseded"
 
@@ -45,6 +48,8 @@ class Input(enum.StrEnum):
     EXHAUST = "exhaust"
     PROVE_PART = "prove_part"
     PROVE = "prove"
+    APPROVE = "approve"
+    DENY = "deny"
     CANCEL = "cancel"
     EXPIRE = "expire"
     SUPERSEDE = "supersede"
@@ -57,6 +62,8 @@ TRANSITIONS: Final[Mapping[tuple[State, Input], State]] = {
     (State.OPEN, Input.EXHAUST): State.FAILED,
     (State.OPEN, Input.PROVE_PART): State.OPEN,
     (State.OPEN, Input.PROVE): State.VERIFIED,
+    (State.OPEN, Input.APPROVE): State.OPEN,
+    (State.OPEN, Input.DENY): State.DENIED,
     (State.OPEN, Input.CANCEL): State.CANCELLED,
     (State.OPEN, Input.EXPIRE): State.EXPIRED,
     (State.OPEN, Input.SUPERSEDE): State.SUPERSEDED,
@@ -108,6 +115,7 @@ class Challenge:
             it left. For the audit; each answer is judged by the risk of its own request.
         items: the calls it is for, where it is for a bundle.
         uses: how often its grant could be spent, where that is counted.
+        asked: the request for approval and its answers, once its requester has asked; it then lives longer.
     """
 
     id: str
@@ -142,6 +150,7 @@ class Challenge:
     risk_methods: tuple[str, ...] | None = None
     items: tuple[Listed, ...] = ()
     uses: int | None = None
+    asked: Asked | None = None
 
     @property
     def attempts_left(self) -> int:

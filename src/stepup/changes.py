@@ -32,7 +32,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, Generic, NamedTuple, TypeVar, final
 
-from .challenge import Challenge
+from .challenge import Challenge, State
 from .device import DeviceSet
 from .errors import ContractBroken
 from .event import Event
@@ -263,3 +263,9 @@ class Snapshot:
     def put(self, key: Key, value: Value, *, expires_at: datetime = FOREVER, tag: str | None = None) -> Record:
         """A put of *value* over what was loaded."""
         return Record(key, value, self.version(key), expires_at, tag)
+
+    def put_challenge(self, challenge: Challenge) -> Record:
+        """A put of *challenge*; in an inbox as long as others can answer it."""
+        asked = challenge.asked
+        tag = asked.tag if asked and challenge.state is State.OPEN and asked.ended is None else None
+        return self.put(challenge_key(challenge.id), challenge, expires_at=challenge.expires_at + RETENTION, tag=tag)

@@ -25,6 +25,9 @@ FRESH_SESSION = "fresh_session"
 RECOVERY_CODE = "recovery_code"
 """The method that stands in for the factor it was issued with."""
 
+APPROVAL = "approval"
+"""The method by which somebody else approves: worth nothing where it is not named, and standing for nothing."""
+
 MAX_ID = 255
 MAX_TEXT = 1024
 UNPRINTABLE = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})

@@ -19,7 +19,7 @@ from typing import Any, Final, cast
 
 from .binding import Binding
 from .bundle import Part, item_digest
-from .context import Proof
+from .context import APPROVAL, Proof
 from .errors import InvalidInput
 from .policy import Rules, least
 from .requirement import Method, leaves
@@ -70,9 +70,9 @@ class Grant:
 
     @property
     def amr(self) -> tuple[str, ...]:
-        """RFC 8176 values of what was proved; ``mfa`` only where two distinct methods were."""
+        """RFC 8176 values of what was proved; ``mfa`` only where the person proved two distinct methods."""
         values = [value for proof in self.proofs for value in proof.amr]
-        if len({proof.method for proof in self.proofs}) > 1:
+        if len({proof.method for proof in self.proofs if proof.method != APPROVAL}) > 1:
             values.append("mfa")
         return tuple(dict.fromkeys(values))
 
@@ -221,7 +221,8 @@ def shelved(shelf: Shelf | None, grant: Grant, now: datetime) -> Shelf:
     live = tuple(one for one in shelf.grants if one.expires_at > now)
     given = {proof.method for proof in grant.proofs}
     older = tuple(one for one in shelf.proved if one.proof.method not in given)
-    proved = (*older, *(Proved(proof, grant.id, grant.binding) for proof in grant.proofs))
+    given_here = [proof for proof in grant.proofs if proof.method != APPROVAL]  # others approved this call, no other
+    proved = (*older, *(Proved(proof, grant.id, grant.binding) for proof in given_here))
     return replace(shelf, grants=(*live, grant)[-SHELF_LIMIT:], proved=proved)
 
 

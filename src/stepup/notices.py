@@ -16,6 +16,7 @@ from ._languages import lookup
 from ._notice_texts import CATALOGUE as CATALOGUE
 from ._notice_texts import NoticeTexts as NoticeTexts
 from ._notice_texts import catalogue
+from .approval import ApprovalRequest
 from .context import clean_text
 from .errors import ConfigurationError, ContractBroken
 from .ports import Message
@@ -135,3 +136,17 @@ def _limits(given: Mapping[NoticeKind | str, Limit]) -> Mapping[NoticeKind, Limi
             raise ConfigurationError(f"Notices(limits=) of {kind.value!r} must be Limit(1 to 100, seconds).")
         made[kind] = Limit(most, seconds)
     return MappingProxyType(made)
+
+
+def approval_requested(address: str, request: ApprovalRequest, inbox_url: str | None) -> Message:
+    """The mail to somebody who could approve: what is asked, by whom, until when. It opens nothing."""
+    lines = [f"{request.requester} asks for approval of: {request.label}"]
+    if request.resource_id is not None:
+        lines.append(f"On: {request.resource_label or request.resource_id}")
+    lines += [f"{label}: {value}" for label, value in request.shown]
+    if request.reason:
+        lines.append(f"Reason: {request.reason}")
+    where = f"Sign in and look here: {inbox_url}\n" if inbox_url else "Sign in to look at it.\n"
+    until = f"It can be answered until {request.expires_at:%Y-%m-%d %H:%M} UTC."
+    text = "\n".join(lines) + f"\n\n{until}\n{where}\nIf you did not expect this, do not approve it.\n"
+    return Message(to=address, subject="Somebody asks for your approval", text=text)

@@ -26,8 +26,9 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Final, Protocol, cast
 
 from . import requirement as req
+from .approval import Approvers
 from .canonical import canonical_json
-from .context import FRESH_SESSION, RECOVERY_CODE, Context, Resource, RiskLevel, require_text
+from .context import APPROVAL, FRESH_SESSION, RECOVERY_CODE, Context, Resource, RiskLevel, require_text
 from .errors import ConfigurationError, UnknownAction
 from .requirement import ANY, STRONGEST, Requirement
 from .surface import Handling, Impersonation, Surface, handling, impersonating, surfaces_of
@@ -40,8 +41,6 @@ MAX_USES: Final = 1000
 BINDS: Final = frozenset({"session", "device", "organization", "resource", "params"})
 """What a proof is bound to besides actor and action. ``Action(binds=BINDS - {"device"})`` leaves one out."""
 
-APPROVAL: Final = "approval"
-"""The method by which somebody else approves."""
 
 BUNDLE: Final = "stepup.bundle"
 """The action that a challenge for several calls, its grant and its events are under. Nobody can register it."""
@@ -174,6 +173,8 @@ class Action:
     ``confirmation`` and ``audit_level`` are texts for the account page. ``surfaces`` says of each
     ``Surface`` whether it is allowed, asked or refused; ``impersonation`` what has to be proved while acting on behalf
     of somebody (``stepup.surface`` has the defaults).
+    ``confirmation`` and ``audit_level`` are texts for the account page. ``approvers`` says who may approve it, where
+    its requirement names ``approval``; without it, the gate's ``Approval(approvers=)`` does.
     """
 
     id: str
@@ -190,6 +191,7 @@ class Action:
     audit_level: str = ""
     surfaces: Mapping[Surface | str, Handling | str] = field(default_factory=dict[Surface | str, Handling | str])
     impersonation: Impersonation | str | None = None
+    approvers: Approvers | None = None
 
     def __post_init__(self) -> None:
         require_text("Action.id", self.id, limit=128)
@@ -203,6 +205,10 @@ class Action:
         object.__setattr__(self, "binds", frozenset(self.binds))
         if unknown := sorted(self.bound - BINDS):
             raise ConfigurationError(f"Action {self.id!r} binds {unknown}.", remedy=f"Allowed: {sorted(BINDS)}.")
+        if self.approvers is not None and not isinstance(self.approvers, Approvers):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
+            raise ConfigurationError(
+                f"Action {self.id!r}: approvers is a {type(self.approvers).__name__}.", remedy="Use Approvers(...)."
+            )
         if self.group is not None and self.level is Risk.CRITICAL:
             raise ConfigurationError(
                 f"Action {self.id!r} is critical and in group {self.group!r}.",
@@ -245,13 +251,17 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The rules in force for one action at one level: the policy, and the hash that names it in a binding."""
+    """The rules in force for one action at one level: the policy, and the hash that names it in a binding.
+
+    ``approvers``: who may approve, where the requirement names approval.
+    """
 
     action: Action
     level: Risk
     policy: Policy
     hash: str
     snapshot: Mapping[str, object]
+    approvers: Approvers | None = None
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -282,6 +292,7 @@ class Registry:
         *,
         methods: Mapping[str, int],
         assessed: bool,
+        approvers: Approvers | None = None,
     ) -> None:
         """Check that every action can be decided.
 
@@ -290,6 +301,7 @@ class Registry:
             policies: replacements for the default table by level, and named policies.
             methods: the configured methods and their best strength.
             assessed: whether a risk assessor is configured.
+            approvers: who may approve what names approval and no approvers of its own.
 
         Raises:
             ConfigurationError: naming the action or policy and the remedy.
@@ -297,6 +309,7 @@ class Registry:
         self._table: dict[Risk, Policy] = dict(DEFAULT_POLICIES)
         self._named: dict[str, Policy] = {}
         self._methods = dict(methods)
+        self._approvers = approvers
         for key, policy in (policies or {}).items():
             self._add_policy(key, policy)
             _check_assessed(f"policies[{key!r}]", policy, assessed)
@@ -365,8 +378,11 @@ class Registry:
         if approved:
             policy = replace(policy, methods=_approved(policy.requirement))
         snapshot = {**_snapshot(action, level, policy), "verifiers": self._methods}
+        approvers = (action.approvers or self._approvers) if APPROVAL in req.names(policy.requirement) else None
+        if approvers is not None:
+            snapshot["approvers"] = approvers.as_data()
         digest = hashlib.sha256(b"stepup.rules.v1\0" + canonical_json(snapshot, name="rules")).hexdigest()[:32]
-        return Rules(action, level, policy, digest, snapshot)
+        return Rules(action, level, policy, digest, snapshot, approvers)
 
     def _own_policy(self, action: Action) -> Policy:
         if action.policy is None:
@@ -399,11 +415,27 @@ class Registry:
                     f"{where} names the method {leaf.name!r}, which no verifier provides.",
                     remedy=f"Add its verifier, or use one of: {', '.join(known)}.",
                 )
+            elif leaf.name == APPROVAL:
+                _check_approval(where, rules)
             elif leaf.name != RECOVERY_CODE and self._methods[leaf.name] < policy.min_strength:
                 raise ConfigurationError(
                     f"{where} names {leaf.name!r}, which is weaker than its min_strength {policy.min_strength}.",
                     remedy="Remove the method, or lower min_strength.",
                 )
+
+
+def _check_approval(where: str, rules: Rules) -> None:
+    """What others approve is one call, whole: never a group of actions, nor a call of which part is not bound."""
+    if rules.approvers is None:
+        raise ConfigurationError(
+            f"{where} names approval, but nobody may approve it.",
+            remedy="Pass approvers=Approvers(...) to the action, or to Approval().",
+        )
+    if rules.action.group is not None or not {"resource", "params"} <= rules.action.bound:
+        raise ConfigurationError(
+            f"{where} names approval, but a grant for it would open more than was approved.",
+            remedy="Take it out of its group, and bind resource and params.",
+        )
 
 
 def _check_assessed(where: str, policy: Policy, assessed: bool) -> None:

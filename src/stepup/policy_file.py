@@ -36,10 +36,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, Literal, Never, cast
+from typing import Any, Final, Literal, Never, cast
 
 from ._policy_data import Where, parsed, plain, quoted, read
 from ._policy_models import RISK, ActionKeys, PolicyKeys, checked, listed
+from .approval import Approvers
 from .context import require_text
 from .errors import ConfigurationError, StepUpError
 from .policy import BINDS, DEFAULT_POLICIES, Action, Describe, Escalate, Policy, Risk
@@ -54,6 +55,16 @@ UNLIMITED: Final = "unlimited"
 
 _LEVELS: Final = {risk.name.lower(): risk for risk in Risk}
 _HOOKS: Final = ("describe", "escalate")
+_APPROVERS: Final[Mapping[str, tuple[type, ...]]] = {
+    "role": (str, list),
+    "people": (list,),
+    "quorum": (int,),
+    "apart": (list,),
+    "step_up": (bool,),
+    "called": (str,),
+}
+"""What stands in a table of approvers: what ``Approvers`` takes, but for its function."""
+
 _FORMATS: Final[Mapping[str, Format]] = {".toml": "toml", ".json": "json"}
 _A_REQUIREMENT: Final = (
     'a method name, "any", "strongest", a list (any of them), { any_of = [...] }, { all_of = [...] } '
@@ -179,6 +190,7 @@ def _action(
     if "binds" in keys and "unbinds" in keys:
         problems.append(f"{quoted(where)}: binds and unbinds exclude each other. Remove one of them.")
     methods = _requirement(keys["methods"], (*where, "methods"), problems) if "methods" in keys else None
+    approvers = _approvers(keys["approvers"], (*where, "approvers"), problems) if "approvers" in keys else None
     if len(problems) > found:
         return None
     try:
@@ -197,7 +209,27 @@ def _action(
             audit_level=keys.get("audit_level", ""),
             surfaces=keys.get("surfaces", {}),
             impersonation=keys.get("impersonation"),
+            approvers=approvers,
         )
+    except StepUpError as error:
+        problems.append(f"{quoted(where)}: {error}")
+        return None
+
+
+def _approvers(value: object, where: Where, problems: list[str]) -> Approvers | None:
+    """Who may approve, as *value* writes it down; None, and a problem more, where it names nobody."""
+    given = cast("dict[str, object]", value) if isinstance(value, dict) else {}
+    unknown = sorted(given.keys() - _APPROVERS.keys())
+    if not given or unknown:
+        wrong = f"unknown key {unknown[0][:80]!r}" if unknown else "must be a table"
+        problems.append(f"{quoted(where)}: {wrong}. Allowed: {', '.join(_APPROVERS)}.")
+        return None
+    for key, part in given.items():
+        if not isinstance(part, _APPROVERS[key]) or (key == "quorum" and isinstance(part, bool)):
+            problems.append(f"{quoted((*where, key))}: is of another type than it must be.")
+            return None
+    try:
+        return Approvers(**cast("dict[str, Any]", given))
     except StepUpError as error:
         problems.append(f"{quoted(where)}: {error}")
         return None

@@ -18,11 +18,12 @@ sync ones that may block (verifier hooks, mailers, password hashes) in a worker 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol, TypeVar, final, runtime_checkable
 
+from .approval import ApprovalRequest, Approvers
 from .ceremony import MAX_EVIDENCE as MAX_EVIDENCE
 from .ceremony import REJECTED as REJECTED
 from .ceremony import Begun as Begun
@@ -257,6 +258,26 @@ class HistoryAssessor(Protocol):
         Raising, or answering anything else, counts as unknown.
         """
         ...
+
+
+# -- approval -------------------------------------------------------------------
+
+
+RolesOf = Callable[[Context], "Iterable[str] | Awaitable[Iterable[str]]"]
+Addresses = Callable[[ApprovalRequest], "Iterable[str] | Awaitable[Iterable[str]]"]
+Notify = Callable[[ApprovalRequest], "object | Awaitable[object]"]
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalHooks:
+    """What ``stepup.verifiers.Approval`` brings: who has which role, who is told of a request, how long it waits."""
+
+    approvers: Approvers | None = None
+    roles_of: RolesOf | None = None
+    addresses: Addresses | None = None
+    notify: Notify | None = None
+    ttl: int = 24 * 3600
+    inbox_url: str | None = None
 
 
 # -- verifiers ------------------------------------------------------------------

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from .context import FRESH_SESSION, RECOVERY_CODE, Proof, require_text
+from .context import APPROVAL, FRESH_SESSION, RECOVERY_CODE, Proof, require_text
 from .errors import ConfigurationError
 
 
@@ -160,7 +160,8 @@ class Holding:
 
     def admits(self, method: str, strength: int) -> bool:
         """Whether a method of that strength may count at all."""
-        return strength >= self.min_strength and (self.allowed is None or method in self.allowed)
+        strong = strength >= self.min_strength or method == APPROVAL  # somebody else's word has no strength of its own
+        return strong and (self.allowed is None or method in self.allowed)
 
     def session_within(self, window: int) -> bool:
         """Whether the last login is less than *window* seconds old and nothing narrowed the methods."""
@@ -200,7 +201,7 @@ def _counts(proof: Proof, leaf: Method | Enrolled, holding: Holding, now: dateti
     assert isinstance(leaf, Method)  # the two enrolled ones were answered above
     if leaf.max_age is not None and (now - proof.at).total_seconds() >= leaf.max_age:
         return False
-    return named or (holding.recovery and proof.stands_for == leaf.name)
+    return named or (holding.recovery and proof.stands_for == leaf.name and leaf.name != APPROVAL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@
 what                         default                 forgiven by
 ============================ ======================= ======================================
 open challenges              10                      finishing, cancelling, expiry
+... others are to approve    10                      the same
 challenges opened            100 in an hour          time
 sends per action             3 in 10 min, 60 s apart time
 failures per factor          10, then locked 15 min  a success with that factor; 24 h; unlock
@@ -77,11 +78,12 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class OpenChallenge:
-    """A challenge that is open, in the slot of its binding."""
+    """A challenge that is open, in the slot of its binding; ``asked``: others are to approve it, which takes longer."""
 
     slot: str
     id: str
     expires_at: datetime
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +161,9 @@ def opening(throttle: Throttle, one: OpenChallenge, limits: Limits, now: datetim
     Those that have expired stay listed for a day, so that what expired is not taken for superseded.
     """
     live = [other for other in throttle.open if other.expires_at > now and other.slot != one.slot]
-    if len(live) >= limits.open_challenges:
-        return Blocked("open", min(other.expires_at for other in live))
+    short = [other.expires_at for other in live if not other.asked]
+    if len(short) >= limits.open_challenges:
+        return Blocked("open", min(short))
     since, count = throttle.starts or (now, 0)
     again = since + timedelta(seconds=limits.starts_window)
     if now >= again:
@@ -174,6 +177,20 @@ def opening(throttle: Throttle, one: OpenChallenge, limits: Limits, now: datetim
 def closing(throttle: Throttle, challenge_id: str) -> Throttle:
     """With that challenge no longer open."""
     return replace(throttle, open=tuple(one for one in throttle.open if one.id != challenge_id))
+
+
+def lasting(
+    throttle: Throttle, challenge_id: str, until: datetime, limits: Limits, now: datetime
+) -> Throttle | Blocked:
+    """With that open challenge lasting until *until*, since others are to approve it; as many as can be open wait so.
+
+    They are counted by themselves, so that what waits for others leaves room for what one proves alone.
+    """
+    waiting = [one.expires_at for one in throttle.open if one.asked and one.expires_at > now]
+    if len(waiting) >= limits.open_challenges:
+        return Blocked("open", min(waiting))
+    kept = (replace(one, expires_at=until, asked=True) if one.id == challenge_id else one for one in throttle.open)
+    return replace(throttle, open=tuple(kept))
 
 
 # -- sends ----------------------------------------------------------------------

@@ -24,6 +24,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from stepup import Action, Actor, Context, Item, Policy, Resource, Session, StepUp, StepUpRequired, all_of, any_of
+from stepup.approval import Approvers
 from stepup.challenge import Challenge
 from stepup.event import Event
 from stepup.factor import Factor
@@ -33,7 +34,7 @@ from stepup.requirement import Strength
 from stepup.starlette import StepUpStarlette
 from stepup.stores.memory import MemoryStore
 from stepup.testing import SoftPasskey
-from stepup.verifiers import TOTP, EmailCode, Passkey, Password, RecoveryCode
+from stepup.verifiers import TOTP, Approval, EmailCode, Passkey, Password, RecoveryCode
 
 T = TypeVar("T")
 PASSWORD = "quiet heron 42"
@@ -50,7 +51,7 @@ ACTIONS = (
     Action("key.rotate", "Rotate the key", policy=Policy(methods=all_of("password", "email_code"))),
     Action("note.edit", "Edit a note", policy=Policy(methods="password", remember=False)),
     Action("safe.open", "Open the safe", policy=Policy(methods=any_of("totp", "recovery_code"))),
-    Action("by.approval", "Pay a lot", policy=Policy(methods=any_of("approval", "password"), challenge_ttl=600)),
+    Action("by.approval", "Pay a lot", policy=Policy(methods="approval", challenge_ttl=600)),
     Action("by.nothing", "Do what nobody can", policy=Policy(methods="hologram")),
     Action("bad.risk", "Do what is blocked", policy=Policy(methods=ANY, attempts=2)),
 )
@@ -78,7 +79,7 @@ class MovedClock:
 
 
 class StandIn:
-    """A method that waits for somebody, who never answers; everybody has it, but for the hologram."""
+    """A method that accepts nothing; everybody has it, but for the hologram."""
 
     strength: int = Strength.PASSWORD
     amr: tuple[str, ...] = ("user",)
@@ -184,9 +185,10 @@ class World:
             RecoveryCode(),
         ]
         others: list[Any] = [EmailCode(mailer=self.outbox), StandIn("hologram")]
+        approval = Approval(Approvers(may=lambda context, _: context.actor.id.startswith("boss"), step_up=False))
         gate = StepUp(
             actions=ACTIONS,
-            verifiers=[StandIn("approval"), *own, *others],
+            verifiers=[approval, *own, *others],
             clock=self.clock,
             enrol_url="/enrol",
             may_start=lambda action, context: action == "note.edit",

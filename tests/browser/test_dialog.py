@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import pytest
 from browser_states import STATES
-from browser_visitor import Visitor
-from browser_world import PASSWORD
-from playwright.sync_api import Route, expect
+from browser_visitor import Visitor, visit
+from browser_world import PASSWORD, World
+from playwright.sync_api import Browser, Route, expect
 
 # -- each method ---------------------------------------------------------------------------
 
@@ -94,13 +95,85 @@ def test_two_proofs_are_asked_one_after_the_other(visitor: Visitor) -> None:
 
 
 def test_waiting_for_an_approval_can_be_left(visitor: Visitor) -> None:
-    """The state says what is waited for; cancelling ends it."""
+    """The state says what is waited for; whoever leaves and comes back finds the same request."""
     visitor.call("/do/by.approval")
     visitor.dialog.get_by_role("button", name="Ask for approval").click()
-    expect(visitor.status).to_have_text("Waiting for approval. You can leave this open.")
+    expect(visitor.status).to_have_text("Waiting for approval. You can leave this open. 0/1 · somebody entitled")
     expect(visitor.primary).to_have_attribute("aria-disabled", "true")
     visitor.dialog.get_by_role("button", name="Cancel").click()
     assert visitor.answers() == [{"error": "StepUpCancelledError", "code": "cancelled", "text": "cancelled"}]
+    asked = own(visitor)
+    visitor.call("/do/by.approval")
+    visitor.dialog.get_by_role("button", name="Ask for approval").click()
+    expect(visitor.status).to_contain_text("Waiting for approval")
+    assert own(visitor) == asked
+    assert len(asked) == 1
+
+
+@pytest.mark.requirement("P-04")
+def test_what_somebody_else_approves_is_collected(visitor: Visitor, world: World, browser: Browser) -> None:
+    """The call goes on in the page that waits, once another person has approved it elsewhere."""
+    visitor.call("/do/by.approval?role=owner")
+    visitor.dialog.get_by_role("button", name="Ask for approval").click()
+    expect(visitor.status).to_contain_text("0/1")
+    boss = visit(world, browser, who=f"boss_{visitor.who}", enrolled=False)
+    (seen,) = [one for one in inbox(boss) if one["requester"]["id"] == visitor.who]
+    assert seen["params"] == [{"label": "role", "value": "owner"}]
+    assert say(boss, seen["id"], "approve") == 200
+    boss.context.close()
+
+    assert visitor.answers()[0]["status"] == 200
+    assert [one["deed"] for one in world.done_by(visitor.who)] == ["by.approval"]
+
+
+def test_what_somebody_else_refuses_ends(visitor: Visitor, world: World, browser: Browser) -> None:
+    """The dialog says so, and the call is not made."""
+    visitor.call("/do/by.approval")
+    visitor.dialog.get_by_role("button", name="Ask for approval").click()
+    expect(visitor.status).to_contain_text("0/1")
+    boss = visit(world, browser, who=f"boss_{visitor.who}", enrolled=False)
+    (seen,) = [one for one in inbox(boss) if one["requester"]["id"] == visitor.who]
+    assert say(boss, seen["id"], "deny") == 200
+    boss.context.close()
+
+    expect(visitor.dialog).to_contain_text("Somebody has refused this.")
+    assert world.done_by(visitor.who) == []
+
+
+def own(visitor: Visitor) -> list[str]:
+    """The ids of what the person waits for."""
+    found: list[str] = visitor.page.evaluate(
+        "async () => (await (await fetch('/stepup/approvals')).json()).own.map((one) => one.id)"
+    )
+    return found
+
+
+def inbox(visitor: Visitor) -> list[dict[str, Any]]:
+    """Every page of the person's inbox."""
+    found: list[dict[str, Any]] = visitor.page.evaluate(
+        """async () => {
+          const all = [];
+          for (let after = ""; after !== null; ) {
+            const query = after ? `?after=${encodeURIComponent(after)}` : "";
+            const page = await (await fetch(`/stepup/approvals${query}`)).json();
+            all.push(...page.inbox);
+            after = page.after;
+          }
+          return all;
+        }"""
+    )
+    return found
+
+
+def say(visitor: Visitor, request: str, decision: str) -> int:
+    """Answer a request; the status of that."""
+    status: int = visitor.page.evaluate(
+        """async ([id, decision]) => (await stepup.fetch(`/stepup/approvals/${id}`, {
+          method: "POST", headers: {"content-type": "application/json"}, body: JSON.stringify({decision}),
+        })).status""",
+        [request, decision],
+    )
+    return status
 
 
 # -- what is typed -----------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import * as pure from "../../src/stepup/web/static/pure.js";
 
 test("a blocked call is one that proof would open", () => {
-  for (const code of ["verification_required", "grant_required", "grant_invalid"]) {
+  for (const code of ["verification_required", "grant_required", "grant_invalid", "approval_pending"]) {
     assert.ok(pure.blocked({ code, offer: "o" }));
     assert.equal(pure.blocked({ code }), null);
   }
@@ -70,7 +70,7 @@ test("what cannot be a code is told apart", () => {
 
 test("time left is whole seconds, rounded up, never less than none", () => {
   assert.deepEqual([[5000, 0], [5000, 4999], [5000, 5000], [5000, 9000]].map(([a, b]) => pure.secondsLeft(a, b)), [5, 1, 0, 0]);
-  assert.deepEqual([0, 9, 60, 299, 3600].map(pure.clock), ["0:00", "0:09", "1:00", "4:59", "60:00"]);
+  assert.deepEqual([0, 9, 60, 299, 3600, 86399].map(pure.clock), ["0:00", "0:09", "1:00", "4:59", "60:00", "23:59:59"]);
 });
 
 test("a minute and twenty seconds are worth saying, once each, though the clock may jump", () => {

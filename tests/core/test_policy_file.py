@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from stepup import _policy_models as models
 from stepup import policy_file
+from stepup.approval import Approvers
 from stepup.context import RiskLevel
 from stepup.errors import ConfigurationError
 from stepup.policy import BINDS, DEFAULT_POLICIES, Action, Policy, Registry, Risk
@@ -26,8 +27,9 @@ from stepup.surface import Handling, Impersonation, Surface
 EXAMPLE = Path(__file__).parents[2] / "examples" / "policies.toml"
 POLICY_KEYS = "attempts, base, block_session_risk, challenge_ttl, grant_ttl, max_age, methods, min_strength, remember, "
 POLICY_KEYS += "session_window, session_window_trusted, token_required, uses"
-ACTION_KEYS = "audit_level, binds, confirmation, description, group, impersonation, label, methods, policy, risk, "
-ACTION_KEYS += "surfaces, unbinds"
+APPROVERS = "Allowed: role, people, quorum, apart, step_up, called."
+ACTION_KEYS = "approvers, audit_level, binds, confirmation, description, group, impersonation, label, methods, policy, "
+ACTION_KEYS += "risk, surfaces, unbinds"
 REQUIREMENT = (
     'a method name, "any", "strongest", a list (any of them), { any_of = [...] }, { all_of = [...] } '
     "or { method = ..., max_age = ... }"
@@ -228,6 +230,19 @@ GOLDEN: Mapping[str, tuple[object, str]] = {
     ),
     "a key that actions lack": (action(hook=1), f"{ORG}.hook: unknown key. Allowed: {ACTION_KEYS}."),
     "a hook in the file": (action(escalate="x"), f"{ORG}.escalate: unknown key. Allowed: {ACTION_KEYS}."),
+    "approvers that are no table": (action(approvers="finance"), f"{ORG}.approvers: must be a table. {APPROVERS}"),
+    "approvers that are nobody": (action(approvers={}), f"{ORG}.approvers: must be a table. {APPROVERS}"),
+    "approvers with another key": (
+        action(approvers={"role": "finance", "may": "x"}), f"{ORG}.approvers: unknown key 'may'. {APPROVERS}"
+    ),
+    "approvers of another type": (
+        action(approvers={"role": "finance", "quorum": True}),
+        f"{ORG}.approvers.quorum: is of another type than it must be.",
+    ),
+    "approvers that cannot be": (
+        action(approvers={"role": "finance", "quorum": 11}),
+        f"{ORG}.approvers: Approvers.quorum must be an integer from 1 to 10.",
+    ),
     "no label": ({"actions": {"org.delete": {}}}, 'actions."org.delete".label: is missing.'),
     "not a mapping": ([], "top level: must be a table."),
     "policies that are no table": ({"policies": []}, "policies: must be a table."),
@@ -417,6 +432,15 @@ def test_hooks_that_fit_nothing(hooks: policy_file.Hooks, expected: str) -> None
         policy_file.from_mapping(action(), hooks=hooks)
 
     assert str(caught.value) == f"policy mapping: {expected}"
+
+
+def test_approvers_stand_in_a_file() -> None:
+    """All that Python can say of them but a function."""
+    rule = {"role": ["finance", "owner"], "quorum": 2, "apart": ["network"], "step_up": False, "called": "finance"}
+    made = policy_file.from_mapping({"actions": {"x": {"label": "X", "methods": "approval", "approvers": rule}}})
+    assert made.actions[0].approvers == Approvers(**rule)  # type: ignore[arg-type]
+    people = {"actions": {"x": {"label": "X", "approvers": {"people": ["usr_1", "usr_2"]}}}}
+    assert policy_file.from_mapping(people).actions[0].approvers == Approvers(people=["usr_1", "usr_2"])
 
 
 def test_the_allowed_words_are_those_of_the_library() -> None:

@@ -17,7 +17,7 @@ from stepup.web.bodies import MAX_DEPTH, MAX_FIELDS
 from stepup.web.call import Route
 from stepup.web.cookies import cookie_names
 from stepup.web.problems import BLOCKED
-from stepup.web.wire import MAX_EVENTS
+from stepup.web.wire import MAX_EVENTS, MAX_INBOX
 
 PAGE = REFERENCE / "http.md"
 CODES = REFERENCE / "codes.md"
@@ -92,6 +92,7 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert limits["a body"] == f"{MAX_BODY // 1024} KiB"
     assert limits["its depth"] == f"{MAX_DEPTH} levels"
     assert limits["fields of a form"] == str(MAX_FIELDS)
+    assert limits["`limit` of `GET /approvals`"] == f"1 to {MAX_INBOX}; 20 without"
     assert limits["`limit` of `GET /events`"] == f"1 to {MAX_EVENTS}; 20 without"
 
 

@@ -174,7 +174,7 @@ class Blocking:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._gate, name)
-        if name in {"factors", "devices"}:
+        if name in {"factors", "devices", "approvals"}:
             return Blocking(found)
         if inspect.iscoroutinefunction(found):
             return lambda *args, **kwargs: run(found(*args, **kwargs))

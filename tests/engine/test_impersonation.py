@@ -41,6 +41,7 @@ from stepup import (
     MoreNeeded,
     Policy,
     Proof,
+    Rejected,
     Resource,
     Risk,
     StepUpRequired,
@@ -49,8 +50,11 @@ from stepup import (
     any_of,
     method,
 )
+from stepup.approval import Approvers
+from stepup.errors import InvalidInput
 from stepup.testing.clock import START
 from stepup.testing.scripted import ScriptedVerifier
+from stepup.verifiers import Approval
 
 pytestmark = both_faces
 
@@ -226,7 +230,7 @@ def test_factors_are_everybodys_own(face: str) -> None:
 
 def test_an_approval_can_be_asked_for_besides(face: str) -> None:
     """The acting person's own proof, and somebody's approval: neither alone, and no login in their place."""
-    approval = ScriptedVerifier("approval", strength=Strength.PASSWORD, answer="yes")
+    approval = Approval(approvers=Approvers(people=["usr_9"], step_up=False))
     actions = (
         Action("case.close", "Close case", policy=Policy(methods="password"), impersonation="approve"),
         Action("case.named", "Named", policy=Policy(methods="approval"), impersonation="approve"),
@@ -235,14 +239,30 @@ def test_an_approval_can_be_asked_for_besides(face: str) -> None:
 
     assert set(asked(here, "case.close").methods) == {"password", "approval"}
     assert asked(here, "case.close", CONTEXT).methods == ("password",)
+    assert asked(here, "case.named").methods == ("approval",)
     challenge = here.start("case.close", AS_MARCUS)
-    assert isinstance(here.gate.verify(challenge.id, "approval", "yes", AS_MARCUS), MoreNeeded)
-    done = here.gate.verify(challenge.id, "password", "pw", AS_MARCUS)
+    assert isinstance(here.gate.verify(challenge.id, "password", "pw", AS_MARCUS), MoreNeeded)
+    here.gate.begin(challenge.id, "approval", AS_MARCUS)
+    waiting = here.gate.verify(challenge.id, "approval", None, AS_MARCUS)
+    assert isinstance(waiting, Rejected)
+    assert waiting.code is Code.APPROVAL_PENDING
+    other = Context(Actor("usr_9", tenant=AS_MARCUS.actor.tenant), organization=AS_MARCUS.organization)
+    (request,) = here.gate.approvals.inbox(other).items
+    here.gate.approvals.approve(request.id, other)
+    done = here.gate.verify(challenge.id, "approval", None, AS_MARCUS)
     assert isinstance(done, Verified)
     assert isinstance(asked(here, "case.close", token=done.token), Authorization)
-    assert asked(here, "case.named").methods == ("approval",)
-    bundle = here.gate.start_bundle([Item("case.close", ORG), Item("case.named", ORG)], AS_MARCUS)
-    assert set(bundle.allowed) == {"password", "approval"}
+
+
+def test_what_others_approve_is_in_no_bundle(face: str) -> None:
+    """What they approve is one call, with its params: a list is asked for without it."""
+    approval = Approval(approvers=Approvers(people=["usr_9"], step_up=False))
+    actions = (Action("case.close", "Close case", policy=Policy(methods="password"), impersonation="approve"),)
+    here = world(face=face, actions=actions, verifiers=[*scripted().values(), approval])
+    items = [Item("case.close", ORG)]
+    with pytest.raises(InvalidInput, match="others approve"):
+        here.gate.start_bundle(items, AS_MARCUS)
+    assert here.gate.start_bundle(items, CONTEXT).allowed == ("password",)
 
 
 def test_an_approval_nobody_can_give_is_a_mistake_at_once(face: str) -> None:

@@ -26,13 +26,17 @@ from stepup import (
     StepUp,
     Verified,
     all_of,
+    any_of,
 )
+from stepup.approval import Approvers
 from stepup.challenge import TRANSITIONS, Input, State
 from stepup.stores.memory import MemoryStore
 from stepup.testing import FrozenClock, ScriptedVerifier
+from stepup.verifiers import Approval
 
 SECRET = b"exhaustive tests only: never a production key"
 CONTEXT = Context(Actor("usr_2048", email="olivia@northstar.example"), Session("the session"))
+APPROVER = Context(Actor("usr_4096"), Session("another session"))
 RESOURCE = Resource("organization", "org_7")
 PARTS = ("password", "totp")
 
@@ -47,8 +51,8 @@ class World:
             ScriptedVerifier("totp", strength=30),
         ]
         self.gate = StepUp(
-            actions=[Action("data.export", "Export", risk=Risk.HIGH, methods=all_of(*PARTS))],
-            verifiers=self.verifiers,
+            actions=[Action("data.export", "Export", risk=Risk.HIGH, methods=any_of(all_of(*PARTS), "approval"))],
+            verifiers=[*self.verifiers, Approval(Approvers(people=["usr_4096"], step_up=False), ttl=300)],
             store=MemoryStore(),
             secret=SECRET,
             clock=self.clock,
@@ -72,6 +76,18 @@ class World:
             self.answer("totp", "wrong")
             self.clock.advance(0 if self.challenge().attempts < 5 else 5)
 
+    def say(self, choice: str) -> bool:
+        """Whether an answer of somebody else's is taken; while it is open, they are asked first."""
+        if self.challenge().state is State.OPEN:
+            self.gate.begin(self.id, "approval", CONTEXT)
+        request = f"{self.id}.{self.gate.core.partition(CONTEXT.actor)}"
+        say = {"approve": self.gate.approvals.approve, "deny": self.gate.approvals.deny}[choice]
+        try:
+            say(request, APPROVER)
+        except Denied:
+            return False
+        return True
+
     def prove(self) -> None:
         self.gate.begin(self.id, "password", CONTEXT)
         assert isinstance(self.answer("password", "right"), MoreNeeded)
@@ -87,6 +103,7 @@ BRING: dict[State, Callable[[World], object]] = {
     State.VERIFIED: World.prove,
     State.FAILED: lambda world: world.guess(5),
     State.CANCELLED: lambda world: world.gate.cancel(world.id, CONTEXT),
+    State.DENIED: lambda world: world.say("deny"),
     State.EXPIRED: lambda world: world.clock.advance(300),
     State.SUPERSEDED: lambda world: world.start(),
 }
@@ -159,6 +176,8 @@ GIVE: dict[Input, Callable[[World], bool]] = {
     Input.EXHAUST: exhaust,
     Input.PROVE_PART: prove_part,
     Input.PROVE: prove,
+    Input.APPROVE: lambda world: world.say("approve"),
+    Input.DENY: lambda world: world.say("deny"),
     Input.CANCEL: cancel,
     Input.EXPIRE: expire,
     Input.SUPERSEDE: supersede,

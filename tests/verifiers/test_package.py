@@ -24,7 +24,7 @@ def test_nothing_heavy_is_imported(module: str) -> None:
 
 
 def test_the_public_names() -> None:
-    expected = ["TOTP", "EmailCode", "EmailCodeMail", "MailTexts", "Passkey", "Password", "RecoveryCode"]
+    expected = ["TOTP", "Approval", "EmailCode", "EmailCodeMail", "MailTexts", "Passkey", "Password", "RecoveryCode"]
     assert package.__all__ == expected
     assert all(hasattr(package, name) for name in package.__all__)
 

@@ -20,16 +20,19 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events, from_schema
 from web_world import MARCUS, ORG, ORIGIN, Answer, Site, context
 
-from stepup import Context, Device, RiskAssessment, RiskLevel
+from stepup import Action, Context, Device, RiskAssessment, RiskLevel
 from stepup._bridge import run_sync
+from stepup.approval import Approvers
 from stepup.device import Remembered
 from stepup.testing import SoftPasskey
-from stepup.verifiers import TOTP, Passkey, RecoveryCode
+from stepup.verifiers import TOTP, Approval, Passkey, RecoveryCode
 from stepup.web import PROBLEMS, WebRequest, answers, respond
 from stepup.web.api import CALLS, PAGES, find
 from stepup.web.call import Public, Route
 
 PASSKEY = Passkey(rp_id="app.northstar.example", rp_name="Northstar", origins=[ORIGIN])
+APPROVAL = Approval(Approvers(people=[MARCUS.id]))
+APPROVED = (Action("payout.create", "Send a payout", risk=4, methods="approval"),)
 both_faces = pytest.mark.parametrize("face", ["sync", "async"])
 SPEC: dict[str, Any] = Site(who=None).call("GET", "/openapi.json").json
 every_route = pytest.mark.parametrize("route", CALLS, ids=lambda route: f"{route.method} {route.path}")
@@ -91,7 +94,7 @@ def test_bodies_are_closed_and_bounded() -> None:
     for kind in (kind for route in CALLS if route.says for kind in route.says.reads):
         for name, schema in SPEC["components"]["schemas"][kind.__name__].get("properties", {}).items():
             for one in schema.get("anyOf", [schema]):
-                assert one.get("type") != "string" or "maxLength" in one, f"{kind.__name__}.{name}"
+                assert one.get("type") != "string" or {"maxLength", "enum"} & {*one}, f"{kind.__name__}.{name}"
 
 
 # -- and what is answered ---------------------------------------------------------------------
@@ -337,8 +340,9 @@ def test_every_answer_is_as_described(face: str) -> None:
     passkeys(registering := Held(face, more=(PASSKEY,)))
     locked(other := Held(face, more=(TOTP(), RecoveryCode(), PASSKEY)))
     devices(remembering := Held(face))
-    site.seen |= keeping.seen | registering.seen | other.seen | remembering.seen
-    site.models |= keeping.models | registering.models | remembering.models
+    approvals(asking := Held(face, more=(APPROVAL, TOTP()), actions=APPROVED))
+    site.seen |= keeping.seen | registering.seen | other.seen | remembering.seen | asking.seen
+    site.models |= keeping.models | registering.models | remembering.models | asking.models
     for path in ("/factors/totp", "/factors/recovery_code", "/factors/passkey"):
         site.call("POST", path, {})
     site.call("POST", "/factors/totp/x", {"code": "123456"})
@@ -347,7 +351,7 @@ def test_every_answer_is_as_described(face: str) -> None:
     assert site.models == {
         "", "Actions", "AttemptAnswer", "ChallengeEnvelope", "Events", "Grants", "OpenApi", "Preflight", "Problem",
         "ProblemDescription", "PromptEnvelope", "Session", "Factors", "FactorEnvelope", "TotpEnrolment",
-        "RecoveryCodes", "PasskeyEnrolment", "Devices",
+        "RecoveryCodes", "PasskeyEnrolment", "Devices", "Approvals", "ApprovalEnvelope",
     }  # fmt: skip
     never = {
         (route.says.id, int(status))
@@ -357,6 +361,71 @@ def test_every_answer_is_as_described(face: str) -> None:
         if int(status) != HTTPStatus.SERVICE_UNAVAILABLE
     } - site.seen
     assert never == set()
+
+
+def approvals(site: Held) -> None:
+    """Asked, seen, refused for every reason there is, approved, collected, withdrawn."""
+
+    def asked(session: str = "sess_1") -> tuple[str, str]:
+        site.who = context(session=session)
+        name = site.started("payout.create")
+        site.call("POST", f"/challenges/{name}/methods/approval", {})
+        return name, site.call("GET", f"/challenges/{name}").json["approval"]["id"]
+
+    first, request = asked()
+    site.call("POST", f"/challenges/{first}/attempts", {"method": "approval", "response": None})
+    site.who = context(MARCUS, "sess_m")
+    site.call("GET", "/approvals")
+    site.call("GET", "/approvals", query="limit=0")
+    site.call("GET", "/approvals", query="after=elsewhere")
+    say: dict[str, object] = {"decision": "approve", "reason": "Seen"}
+    for body in ({}, {"decision": "perhaps"}, {**say, "more": 1}):
+        site.call("POST", f"/approvals/{request}", body)
+    site.call("POST", f"/approvals/{request}", raw=b"{" + b" " * 70_000)
+    site.call("POST", f"/approvals/{request}", say, content_type="text/plain")
+    site.call("POST", f"/approvals/{request}", say, origin="https://elsewhere.example", sec_fetch_site="cross-site")
+    site.call("DELETE", f"/approvals/{request}", origin="https://elsewhere.example", sec_fetch_site="cross-site")
+    site.call("POST", "/approvals/unknown", say)
+    blocked = site.call("POST", f"/approvals/{request}", say)
+    own = site.call("POST", "/challenges", {"offer": blocked.json["offer"]}).json["challenge"]["id"]
+    for _ in range(4):
+        site.call("POST", f"/challenges/{own}/attempts", {"method": "password", "response": "wrong"})
+    done = site.call("POST", f"/challenges/{own}/attempts", {"method": "password", "response": "right"}).json
+    site.token = "nonsense"
+    site.call("POST", f"/approvals/{request}", say)
+    site.token = done["grant"]["token"]
+    site.call("POST", f"/approvals/{request}", say)
+    site.token = None
+    site.who = context()
+    site.call("POST", f"/challenges/{first}/attempts", {"method": "approval", "response": None})
+    site.who = context(MARCUS, "sess_m")
+    site.call("POST", f"/approvals/{request}", say)  # collected: closed
+    site.clock.advance(60)
+    second, request = asked()
+    site.call("GET", "/approvals")
+    site.who = context(MARCUS, "sess_m")
+    site.call("POST", f"/approvals/{request}", {"decision": "deny", "reason": "No"})
+    site.call("POST", f"/approvals/{request}", say)
+    site.who = context()
+    site.call("GET", f"/challenges/{second}")
+    site.call("POST", f"/challenges/{second}/methods/approval", {})
+    site.call("POST", f"/challenges/{second}/attempts", {"method": "approval", "response": None})
+    site.clock.advance(600)
+    _, request = asked()
+    site.call("DELETE", f"/approvals/{request}")
+    site.call("DELETE", f"/approvals/{request}")
+    site.clock.advance(60)
+    _, request = asked()
+    site.who = context(MARCUS, "sess_m")
+    while (offer := site.call("POST", f"/approvals/{request}", say).json.get("offer")) is not None:  # until locked out
+        own = site.call("POST", "/challenges", {"offer": offer}).json["challenge"]["id"]
+        site.call("POST", f"/challenges/{own}/attempts", {"method": "password", "response": "wrong"})
+        site.clock.advance(121)
+    site.clock.advance(24 * 3600)
+    site.call("POST", f"/approvals/{request}", say)
+    site.who = None
+    for method, path in (("GET", "/approvals"), ("POST", f"/approvals/{request}"), ("DELETE", f"/approvals/{request}")):
+        site.call(method, path, say if method == "POST" else None)
 
 
 @both_faces
@@ -380,6 +449,7 @@ def test_a_store_that_fails_is_described(face: str, route: Route) -> None:
         "/factors/passkey/{factor}": {"response": {}},
         "/factors/{factor}": {"label": "x"},
         "/devices/{device}": {"label": "x"},
+        "/approvals/{approval}": {"decision": "deny"},
     }
     allowed: Callable[[str, Context], object] = lambda action, context: True  # noqa: E731
     site = Site(face, options={"may_start": allowed}, more=(TOTP(), RecoveryCode(), PASSKEY))

@@ -68,7 +68,8 @@ def test_the_challenge_document_has_the_promised_keys_and_no_others(face: str) -
     document = found["challenge"]
     assert set(document) == DOCUMENT
     told = {"challenge", "description", "now", "attemptsLeft", "remaining", "proved", "items", "uses", "onBehalfOf"}
-    assert set(found) == told
+    assert set(found) == {*told, "approval"}
+    assert found["approval"] is None
     assert found["description"] == "For ever."
     assert site.call("POST", "/challenges", {"offer": site.blocked("member.role")}).json["description"] == ""
     assert document["action"] == {

@@ -48,6 +48,7 @@ class Site:
     options: Mapping[str, Any] = field(default_factory=dict)
     who: Context | None = field(default_factory=context)
     more: tuple[Any, ...] = ()
+    actions: tuple[Action, ...] = ACTIONS
     token: str | None = None
     gate: Mapping[str, Any] = field(default_factory=dict)
     kept: tuple[str, int] | None = None
@@ -55,7 +56,7 @@ class Site:
     def __post_init__(self) -> None:
         verifiers: list[Any] = [ScriptedVerifier("password"), EmailCode(mailer=self.outbox), *self.more]
         given: dict[str, Any] = {
-            "actions": ACTIONS, "verifiers": verifiers, "secret": SECRET, "clock": self.clock,
+            "actions": self.actions, "verifiers": verifiers, "secret": SECRET, "clock": self.clock,
             "enrol_url": "/account/enrol", "login_url": "/login", **self.gate,
         }  # fmt: skip
         if self.face == "sync":

@@ -2,6 +2,7 @@
 offers under these names.
 """
 
+from .approvals import AsyncApprovals as AsyncApprovals
 from .devices import AsyncDevices as AsyncDevices
 from .factors import AsyncFactors as AsyncFactors
 from .gate import AsyncStepUp as AsyncStepUp

@@ -40,6 +40,7 @@ from stepup.ports import (
 )
 from stepup.throttle import Limits
 
+from .approvals import AsyncApprovals
 from .devices import AsyncDevices
 from .factors import AsyncFactors
 
@@ -145,6 +146,7 @@ class AsyncStepUp:
         self.may_start = may_start
         self.factors = AsyncFactors(self.core)
         self.devices = AsyncDevices(self.core)
+        self.approvals = AsyncApprovals(self.core)
 
     @classmethod
     def sqlite(

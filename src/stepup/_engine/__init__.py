@@ -8,6 +8,9 @@
 ``begin``     preparing a method, sending
 ``verify``    judging an answer
 ``look``      ``cancel`` and ``challenge``
+``asking``    asking others to approve; ``approvals`` is their side, ``electorate`` who they are
+``collecting`` ``verify("approval")``: what they approved is collected
+``rotating``  the session's new id, before anything is minted
 ``factors``   enrolment
 ``upkeep``    ``revoke``, ``rotated``, ``unlock``, ``forget``, ``events``, ``purge``
 ============= ======================================================================

@@ -28,6 +28,7 @@ from stepup.policy import Params
 from stepup.ports import Joined
 from stepup.throttle import Throttle
 
+from .asking import asked_before
 from .core import TRIES, Core, Look, event_id
 from .offer import make_offer
 from .trust import end_reused
@@ -191,9 +192,17 @@ async def _by_shelf(core: Core, asking: Asking) -> Found:
         passed_by, why = await _try_shelf(core, asking, candidate)
         if passed_by is not None:
             return passed_by
+    return await _unproved(core, asking, snapshot, why)
+
+
+async def _unproved(core: Core, asking: Asking, snapshot: Snapshot, why: tuple[str, ...]) -> Found:
+    """No grant covers the call: what could be proved for it, or why nothing can."""
+    request, now = asking.request, asking.now
     held, look = await held_now(core, asking, snapshot)
     reasons = (*pure.stale(request, now), *(Reason(one) for one in why))
     code = Code.GRANT_REQUIRED if "token_required" in why else Code.VERIFICATION_REQUIRED
+    if await asked_before(core, request, snapshot, None, now) is not None:
+        code = Code.APPROVAL_PENDING
     decision = answer(
         request, held, now, code=code, reasons=reasons, enrol_url=core.enrol_url, login_url=core.login_url
     )

@@ -8,13 +8,14 @@ from datetime import datetime
 from stepup.ceremony import Begun, Prompt
 from stepup.challenge import Challenge
 from stepup.changes import Changes, Snapshot, challenge_key
-from stepup.context import Context, clean_text
+from stepup.context import APPROVAL, Context, clean_text
 from stepup.decide import prepare as preparing
 from stepup.decide.standing import NOT_FOUND, Refusal, answer_keys, check_standing
 from stepup.decision import Decision, Outcome, Reason
 from stepup.errors import Code, ContractBroken, DeliveryFailed, Denied, StepUpError
 from stepup.event import EventType
 
+from .asking import ask
 from .core import Core, ids, logger
 from .opened import Opened, ceremony_of, open_challenge, record_refusal
 
@@ -27,6 +28,8 @@ async def begin(core: Core, challenge_id: object, method: object, context: Conte
         await record_refusal(core, context, challenge_id, method, opened, now, EventType.CODE_REFUSED)
         raise _not_found(opened)
     name, request, where = clean_text(method, limit=64), opened.request, core.partition(context.actor)
+    if name == APPROVAL and core.approval is not None:
+        return await ask(core, opened, context, now)
     info = core.methods.get(name)
     refusal = check_standing(opened.challenge, request, opened.snapshot, now)
     refusal = refusal or Refusal(Code.METHOD_NOT_ALLOWED, "method_unknown")

@@ -28,7 +28,17 @@ from stepup.factor import Factor, Roster
 from stepup.keys import KeyRing, Vault
 from stepup.notices import Notice, Notices
 from stepup.policy import MAX_USES, Params, Registry, Risk
-from stepup.ports import AsyncRiskAssessor, AsyncStore, AsyncVerifier, Call, HistoryAssessor, Joined, Message, Stored
+from stepup.ports import (
+    ApprovalHooks,
+    AsyncRiskAssessor,
+    AsyncStore,
+    AsyncVerifier,
+    Call,
+    HistoryAssessor,
+    Joined,
+    Message,
+    Stored,
+)
 from stepup.throttle import Limits
 from stepup.token import TokenWriter
 
@@ -79,6 +89,7 @@ class Core:
     enrol_url: str | None
     login_url: str | None
     revoke_on_reuse: bool
+    approval: ApprovalHooks | None = None
 
     # -- the request ------------------------------------------------------------
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from stepup.approval import Standing
 from stepup.challenge import Challenge, observed
 from stepup.changes import THROTTLE, Changes, Snapshot, challenge_key
 from stepup.context import Context
-from stepup.decide import revoke
+from stepup.decide import approval, revoke
 from stepup.decide.standing import Refusal, answer_keys, check_open
 from stepup.throttle import Throttle, open_ids
 
@@ -25,6 +26,8 @@ async def cancel(core: Core, challenge_id: object, context: Context) -> bool:
         current = snapshot.get(challenge_key(opened.challenge.id), Challenge)
         if current is None or check_open(current, opened.request, snapshot, now) is not None:
             return None, False
+        if current.asked is not None:
+            return approval.ended(current, Standing.WITHDRAWN, context, snapshot, now, ids()), True
         return revoke.cancel(current, context, snapshot, now, ids()), True
 
     return await core.commit(core.partition(context.actor), keys, decide)

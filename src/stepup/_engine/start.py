@@ -1,4 +1,4 @@
-"""``start`` and ``start_offer``: opening a challenge. Two store calls."""
+"""``start`` and ``start_offer``: opening a challenge. Two store calls; what others are asked to approve stays open."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from stepup.event import EventType
 from stepup.policy import Params
 from stepup.throttle import Throttle
 
+from .asking import asked_before
 from .core import TRIES, Core, Look, ids
 from .offer import Offered, read_offer
 from .opened import record_refusal
@@ -76,6 +77,8 @@ async def open_for(core: Core, request: Request, reason: str | None) -> Challeng
         snapshot = await core.load(where, start.start_keys(request))
         request = trusting(request, snapshot, now)
         look = await core.factors(context.actor, roster_of(snapshot), now)
+        if (kept := await asked_before(core, request, snapshot, look.every, now)) is not None:
+            return kept
         changes, outcome = _decide(core, request, reason, snapshot, look, now)
         if await core.apply(where, changes) is None:
             break

@@ -6,30 +6,29 @@ event.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
 from stepup.ceremony import REJECTED, Checked
-from stepup.challenge import Challenge, State
+from stepup.challenge import Challenge
 from stepup.changes import Changes, Snapshot, challenge_key, factor_key
-from stepup.context import MAX_TEXT, Context, clean_text, require_text
+from stepup.context import APPROVAL, Context, clean_text
 from stepup.decide import attempt as pure
 from stepup.decide.attempt import Answering, Findings, MoreNeeded, Rejected, Verified
 from stepup.decide.device import issued
 from stepup.decide.standing import NOT_FOUND, Refusal, answer_keys, check_standing
 from stepup.device import Remembered
-from stepup.errors import Code, InvalidInput, StepUpError, WrongColour
+from stepup.errors import Code, InvalidInput, StepUpError
 from stepup.event import Event, EventType
-from stepup.grant import Grant, to_claims
+from stepup.grant import Grant
 
+from .collecting import collect
 from .core import Core, ids, logger
+from .minted import verified
 from .opened import Opened, ceremony_of, open_challenge, record_refusal
+from .rotating import Rotate, rotated
 from .telling import tell_of
 from .trust import end_reused
-
-Rotate = Callable[[], object]
 
 
 async def verify(
@@ -51,6 +50,8 @@ async def verify(
         return Rejected(opened.code, retry_at=opened.retry_at)
     await end_reused(core, opened.request, now)
     name = clean_text(method, limit=64)
+    if name == APPROVAL and core.approval is not None:
+        return await collect(core, opened, context, rotate, remember=remember is True)
     reserved = await _reserve(core, opened, name, now)
     if isinstance(reserved, Refusal):
         changes, rejected = pure.refused_attempt(opened.request, opened.challenge.id, name, reserved, now, ids())
@@ -60,7 +61,7 @@ async def verify(
         return rejected
     findings = await _check(core, opened, reserved, name, response, context, now)
     if findings.reason is None and rotate is not None:
-        findings = await _rotate(core, opened, reserved, findings, rotate, now)
+        findings = await rotated(core, opened, reserved, findings, rotate, now)
     return await _conclude(core, opened, reserved, findings, context, remember=remember is True)
 
 
@@ -122,29 +123,6 @@ async def _check(
     return Findings(checked, reason, serial, versions, fingerprint)
 
 
-async def _rotate(
-    core: Core, opened: Opened, one: Answering, findings: Findings, rotate: Rotate, now: datetime
-) -> Findings:
-    """Let the application change the session id once the last proof is accepted, before anything is minted."""
-    if not pure.completes(one, opened.request, findings.checked, now):
-        return replace(findings, rotation_due=True)
-    try:
-        made = rotate()
-        new = await made if inspect.isawaitable(made) else made
-    except WrongColour:
-        raise
-    except Exception as error:  # noqa: BLE001 -- a session that could not be rotated opens nothing
-        logger.warning("rotate raised %s", type(error).__name__)
-        return replace(findings, reason="rotate_failed")
-    try:
-        hashed = core.ring.hash_id("session", require_text("session id", new, limit=MAX_TEXT))
-    except InvalidInput:
-        return replace(findings, reason="rotate_failed")
-    return replace(
-        findings, reason="rotate_failed" if hashed == opened.request.binding.session else None, rotated=hashed
-    )
-
-
 async def _conclude(
     core: Core, opened: Opened, one: Answering, findings: Findings, context: Context, *, remember: bool
 ) -> Verified | MoreNeeded | Rejected:
@@ -172,8 +150,4 @@ async def _conclude(
     await tell_of(core, context, written, one.challenge.label)
     if isinstance(outcome, MoreNeeded | Rejected):
         return outcome
-    token = core.grants.sign(to_claims(outcome, core.namespace, core.audience))
-    done = replace(one.challenge, state=State.VERIFIED, grant_id=outcome.id, proofs=outcome.proofs)
-    if kept is None:
-        return Verified(outcome, token, done)
-    return Verified(outcome, token, done, core.trust.written(kept, minting), kept.expires_at)
+    return verified(core, one.challenge, outcome, kept, minting)

@@ -2,6 +2,7 @@
 offers under these names.
 """
 
+from .approvals import Approvals as Approvals
 from .devices import Devices as Devices
 from .factors import Factors as Factors
 from .gate import StepUp as StepUp

@@ -29,6 +29,7 @@ from stepup.policy import Action, Params, Policy, Risk
 from stepup.ports import Clock, HistoryAssessor, Mailer, Portable, RiskAssessor, Store, Verifier
 from stepup.throttle import Limits
 
+from .approvals import Approvals
 from .devices import Devices
 from .factors import Factors
 
@@ -109,6 +110,9 @@ class StepUp:
                 bridge.refuse_async(name, hook)
         if mailer is not None:
             bridge.refuse_async("mailer", mailer, ("send",))
+        for action in actions:
+            if isinstance(action, Action) and action.approvers is not None and action.approvers.may is not None:  # pyright: ignore[reportUnnecessaryIsInstance] -- Registry refuses the rest
+                bridge.refuse_async(f"Action {action.id!r}: approvers.may", action.approvers.may)
         settings = Settings(
             actions=actions,
             secret=secret,
@@ -140,6 +144,7 @@ class StepUp:
         self.may_start = may_start
         self.factors = Factors(self.core)
         self.devices = Devices(self.core)
+        self.approvals = Approvals(self.core)
 
     @classmethod
     def sqlite(

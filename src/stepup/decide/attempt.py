@@ -62,7 +62,7 @@ from stepup.told import AFTER_FAILURES, FAILURES_WORTH_TELLING, LOCKED
 from .device import Fresh, after_step_up, put, trust_checks, trusting
 from .holding import MethodInfo, trial, trusted_device
 from .request import Ids, Request, holding
-from .standing import Refusal, check_method, check_standing, remaining, roster_of, standing_checks
+from .standing import Refusal, check_method, check_standing, counted, remaining, roster_of, standing_checks
 
 MAX_CLAIM: Final = 96
 MAX_AMR: Final = 16
@@ -253,7 +253,7 @@ def proof_of(one: Answering, checked: Checked) -> Proof:
 
 def completes(one: Answering, request: Request, checked: Checked, now: datetime) -> bool:
     """Whether this proof is the last one the requirement asks for."""
-    proofs = (*one.challenge.proofs, proof_of(one, checked))
+    proofs = (*counted(one.challenge, request, now), proof_of(one, checked))
     return met(request.rules.policy.requirement, proofs, holding(request, now, one.challenge.strongest), now)
 
 
@@ -266,11 +266,13 @@ def conclude(
         return refused_attempt(
             request, one.challenge.id, one.method, Refusal(Code.CHALLENGE_NOT_FOUND, "gone"), now, ids
         )
-    one, request = replace(one, challenge=challenge), trusting(request, snapshot, now)
+    request = trusting(request, snapshot, now)
+    challenge = replace(challenge, proofs=counted(challenge, request, now))
+    one = replace(one, challenge=challenge)
     refusal = check_standing(challenge, request, snapshot, now)
     if refusal:
         return refused_attempt(request, challenge.id, one.method, refusal, now, ids)
-    reason = findings.reason or _overtaken(one, snapshot, findings)
+    reason = findings.reason or _overtaken(one, request, snapshot, findings, now)
     if reason:
         return _reject(one, request, snapshot, reason, now, ids, signals_of(findings.checked))
     done = completes(one, request, findings.checked, now)
@@ -309,11 +311,13 @@ def _after_failures(one: Answering, request: Request, snapshot: Snapshot, proof:
     return {AFTER_FAILURES: before} if before >= FAILURES_WORTH_TELLING else {}
 
 
-def _overtaken(one: Answering, snapshot: Snapshot, findings: Findings) -> str | None:
+def _overtaken(one: Answering, request: Request, snapshot: Snapshot, findings: Findings, now: datetime) -> str | None:
     """Why the answer is void although it was right: what it was checked against has changed since."""
     prepared = one.challenge.prepared.get(one.method)
     if (prepared.serial if prepared else None) != findings.serial:
         return "superseded_code"
+    if prepared and (now - prepared.at).total_seconds() >= request.rules.policy.challenge_ttl:
+        return "preparation_expired"  # it may outlive its time where the challenge waits for somebody's approval
     if any(_changed(ref, roster_of(snapshot)) for ref in one.refs):
         return "factor_changed"
     if findings.checked.advance is not None and snapshot.version(factor_key(one.method)) != findings.factors:
@@ -473,4 +477,4 @@ def _until(shelf: Shelf, now: datetime) -> datetime:
 
 
 def _challenge_put(snapshot: Snapshot, challenge: Challenge) -> Record:
-    return snapshot.put(challenge_key(challenge.id), challenge, expires_at=challenge.expires_at + RETENTION)
+    return snapshot.put_challenge(challenge)

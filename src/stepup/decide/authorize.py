@@ -29,7 +29,7 @@ from stepup.changes import (
     session_epoch,
     shelf_key,
 )
-from stepup.context import FRESH_SESSION, Proof
+from stepup.context import APPROVAL, FRESH_SESSION, Proof
 from stepup.decision import Authorization, Decision, Outcome, Reason
 from stepup.errors import IMPERSONATING, Code
 from stepup.event import Event, EventType
@@ -136,7 +136,7 @@ def _by_proofs(request: Request, proofs: Iterable[Proof], now: datetime, by: str
 
 def _with_strength(proofs: Iterable[Proof], methods: Mapping[str, MethodInfo]) -> list[Proof]:
     """Login proofs as the application reports them, each at most as strong as its method can be."""
-    known = [proof for proof in proofs if proof.method in methods]
+    known = [proof for proof in proofs if proof.method in methods and proof.method != APPROVAL]  # no login is one
     return [
         replace(proof, strength=min(proof.strength or methods[proof.method].strength, methods[proof.method].strength))
         for proof in known
@@ -204,6 +204,8 @@ def still_good(request: Request, grant: Grant, strongest: int | None, now: datet
     wants a single use or fewer uses ends a grant that had more.
     """
     policy = request.rules.policy
+    if APPROVAL in request.rules.named and grant.rules != request.rules.hash:
+        return False  # who approved it, and how many they were, cannot be judged again
     if policy.uses is not None and (grant.uses is None or grant.uses > policy.uses):
         return False
     if (now - grant.issued_at).total_seconds() >= policy.grant_ttl:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from stepup.challenge import FactorRef
-from stepup.context import FRESH_SESSION, RECOVERY_CODE, Proof
+from stepup.context import APPROVAL, FRESH_SESSION, RECOVERY_CODE, Proof
 from stepup.decision import Decision, Outcome, Reason
 from stepup.errors import Code
 from stepup.factor import Factor, strongest
@@ -91,6 +91,12 @@ def judge(
             why[factor.method] = reason
             if until is not None:
                 waits[factor.method] = min(until, waits.get(factor.method, until))
+    why.pop(APPROVAL, None)
+    if APPROVAL in methods and APPROVAL in request.rules.named:
+        if request.risk.methods is None or APPROVAL in request.risk.methods:
+            good.append(FactorRef(APPROVAL, APPROVAL, 0))  # asking others takes no factor of one's own
+        else:
+            why[APPROVAL] = "narrowed"
     for ref in good:
         why.pop(ref.method, None)
     strengths = {name: info.strength for name, info in methods.items()}
@@ -142,7 +148,7 @@ def answer(
     """
     methods = ways(request, held, (), now)
     named = {*request.rules.named, RECOVERY_CODE} if request.rules.named else set(held.unavailable)
-    if not request.rules.recovery_stands_in:
+    if not request.rules.recovery_stands_in or request.rules.named == (APPROVAL,):  # nobody's factor is asked for
         named -= {RECOVERY_CODE} - {*request.rules.named}
     unavailable = {name: why for name, why in held.unavailable.items() if name in named}
     retry_at = min((at for name, at in held.waits.items() if name in unavailable), default=None)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from stepup.ceremony import Begun, Prompt
 from stepup.challenge import Challenge, FactorRef, Preparation, prepare, unprepare
-from stepup.changes import RETENTION, THROTTLE, Changes, Record, Snapshot, challenge_key
+from stepup.changes import THROTTLE, Changes, Record, Snapshot, challenge_key
 from stepup.errors import Code
 from stepup.event import EventType
 from stepup.throttle import Blocked, Limits, Throttle, blocked, sending, unsending
@@ -64,7 +64,7 @@ def prepared(
     preparation = Preparation(now, begun.state, sent_to=begun.prompt.sent_to, expires_at=begun.prompt.expires_at)
     moved = prepare(one.challenge, one.method, preparation, sent=begun.deliver is not None)
     assert moved is not None  # check_standing found it open
-    puts.append(snapshot.put(challenge_key(moved.id), moved, expires_at=moved.expires_at + RETENTION))
+    puts.append(snapshot.put_challenge(moved))
     event = request.event(
         ids.event,
         now,
@@ -85,7 +85,7 @@ def undelivered(
     challenge = snapshot.get(challenge_key(one.challenge.id), Challenge)
     if challenge and (found := challenge.prepared.get(one.method)) and found.at == sent_at:
         void = unprepare(challenge, one.method)
-        puts.append(snapshot.put(challenge_key(void.id), void, expires_at=void.expires_at + RETENTION))
+        puts.append(snapshot.put_challenge(void))
     throttle = snapshot.get(THROTTLE, Throttle) or Throttle()
     puts.append(snapshot.put(THROTTLE, unsending(throttle, one.challenge.id, sent_at)))
     event = request.event(

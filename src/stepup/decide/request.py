@@ -11,7 +11,7 @@ from stepup.binding import Binding
 from stepup.bundle import MAX_ITEMS, Listed, bundle_digest, item_data, item_digest
 from stepup.canonical import canonical_json, params_digest
 from stepup.challenge import Challenge
-from stepup.context import MAX_TEXT, NO_RISK, Context, Resource, RiskAssessment, clean_text, require_context
+from stepup.context import APPROVAL, MAX_TEXT, NO_RISK, Context, Resource, RiskAssessment, clean_text, require_context
 from stepup.decision import Decision, Detail, Outcome, Reason
 from stepup.device import Presented
 from stepup.errors import IMPERSONATING, SURFACE_REFUSED, Code, InvalidInput
@@ -191,7 +191,7 @@ def resolve(
     level, failed = _escalated(action, context, resource, params)
     level = max(level, at_least)
     impersonated = context.actor.on_behalf_of is not None
-    rules = registry.rules(action.id, level, impersonated and action.impersonating(level) is Impersonation.APPROVE)
+    rules = _in_force(registry, action.id, level, impersonated=impersonated)
     binding = Binding.of(action.id, context, resource, digest, ring)
     return Request(action, context, resource, params, binding, risk, rules, failed)
 
@@ -203,7 +203,8 @@ def bundle_of(items: Sequence[Request]) -> Request:
     """The calls *items*, all of one context, as one call for all of them, under everything that any of them asks for.
 
     Raises:
-        InvalidInput: for none, for more than 32, for too much to be signed and shown, and for one call twice.
+        InvalidInput: for none, for more than 32, for too much to be signed and shown, for one call twice, and for a
+            call that others have to approve.
     """
     if not 0 < len(items) <= MAX_ITEMS:
         raise InvalidInput(
@@ -211,6 +212,12 @@ def bundle_of(items: Sequence[Request]) -> Request:
         )
     if len({item_digest(one.binding, one.action.bound) for one in items}) < len(items):
         raise InvalidInput("items", "has one call twice", remedy="For more of the same, ask for uses= of one call.")
+    if any(APPROVAL in one.rules.named for one in items):
+        raise InvalidInput(
+            "items",
+            "has a call that others approve",
+            remedy="Ask for that one by itself: what is approved is one call.",
+        )
     canonical_json([_named(one) for one in items], name="items", limit=ITEMS_LIMIT)
     rules, first = combined([one.rules for one in items]), items[0]
     risk = first.risk
@@ -229,10 +236,21 @@ def _named(request: Request) -> list[object]:
 
 
 def rules_of(registry: Registry, challenge: Challenge) -> Rules:
-    """The rules of the call, or of the bundle, that a challenge is for, at the levels it was opened at."""
-    if not challenge.items:
-        return registry.rules(challenge.binding.action, Risk(challenge.level))
-    return combined([registry.rules(one.action, Risk(one.level)) for one in challenge.items])
+    """The rules of the call, or of the bundle, that a challenge is for, at the levels it was opened at.
+
+    Raises:
+        UnknownAction: if an action is gone.
+    """
+    impersonated = challenge.binding.on_behalf_of is not None
+    calls = [(one.action, one.level) for one in challenge.items] or [(challenge.binding.action, challenge.level)]
+    rules = [_in_force(registry, action, Risk(level), impersonated=impersonated) for action, level in calls]
+    return combined(rules) if challenge.items else rules[0]
+
+
+def _in_force(registry: Registry, action_id: str, level: Risk, *, impersonated: bool) -> Rules:
+    """The rules of an action; somebody has to approve besides where it says so of calls on behalf of somebody."""
+    approves = registry.action(action_id).impersonating(level) is Impersonation.APPROVE
+    return registry.rules(action_id, level, impersonated and approves)
 
 
 def listed(action: Action, resource: Resource | None, params: Params | None, level: int = 0) -> Listed:

@@ -21,7 +21,6 @@ from stepup.changes import (
     Key,
     Record,
     Snapshot,
-    challenge_key,
     claim_key,
     grant_key,
     session_epoch,
@@ -41,7 +40,7 @@ def cancel(challenge: Challenge, context: Context, snapshot: Snapshot, now: date
     assert ended is not None  # check_open found it open
     throttle = snapshot.get(THROTTLE, Throttle) or Throttle()
     puts = (
-        snapshot.put(challenge_key(ended.id), ended, expires_at=ended.expires_at + RETENTION),
+        snapshot.put_challenge(ended),
         snapshot.put(THROTTLE, closing(throttle, ended.id)),
     )
     made = event(

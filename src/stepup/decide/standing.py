@@ -21,6 +21,7 @@ from stepup.changes import (
     session_epoch,
     shelf_key,
 )
+from stepup.context import Proof
 from stepup.errors import Code
 from stepup.factor import Factor, Roster
 from stepup.requirement import open_methods
@@ -61,11 +62,15 @@ def check_open(challenge: Challenge, request: Request, snapshot: Snapshot, now: 
         return NOT_FOUND
     throttle = snapshot.get(THROTTLE, Throttle) or Throttle()
     state = observed(challenge, open_ids(throttle), now).state
-    if state is State.EXPIRED:
-        return Refusal(Code.CHALLENGE_EXPIRED, "challenge_expired")
-    if state is not State.OPEN:
-        return Refusal(Code.CHALLENGE_CLOSED, f"challenge_{state.value}")
-    return None
+    return closed(state)
+
+
+def closed(state: State) -> Refusal | None:
+    """Why nothing can happen to a challenge in *state*; None while it is open."""
+    if state is State.OPEN:
+        return None
+    codes = {State.EXPIRED: Code.CHALLENGE_EXPIRED, State.DENIED: Code.APPROVAL_DENIED}
+    return Refusal(codes.get(state, Code.CHALLENGE_CLOSED), f"challenge_{state.value}")
 
 
 def check_standing(challenge: Challenge, request: Request, snapshot: Snapshot, now: datetime) -> Refusal | None:
@@ -101,11 +106,18 @@ def refs_now(challenge: Challenge, method: str, enrolled: Iterable[Factor], now:
     )
 
 
+def counted(challenge: Challenge, request: Request, now: datetime) -> tuple[Proof, ...]:
+    """The proofs given so far that still count: others may take a day to approve, and no proof waits that long."""
+    window = request.rules.policy.challenge_ttl
+    fresh = [proof for proof in challenge.proofs if (now - proof.at).total_seconds() < window]
+    return challenge.proofs if challenge.asked is None else tuple(fresh)
+
+
 def remaining(challenge: Challenge, request: Request, now: datetime) -> tuple[str, ...]:
     """The methods that still lead to the requirement being met, strongest first; empty when it is."""
     usable = Held(challenge.factors, {}, challenge.strongest, any_enrolled=True).usable
     held = holding(request, now, challenge.strongest)
-    return open_methods(request.rules.policy.requirement, usable, challenge.proofs, held, now)
+    return open_methods(request.rules.policy.requirement, usable, counted(challenge, request, now), held, now)
 
 
 def check_method(

@@ -37,8 +37,8 @@ from stepup.errors import Code, DeliveryFailed, Denied, InvalidInput, NotInterac
 from stepup.policy import Params
 from stepup.surface import Surface
 
+from ._ceremony import PATIENCE, Ceremony
 from ._ceremony import Cancelled as Cancelled
-from ._ceremony import Ceremony
 from ._console import Console as Console
 from ._console import Terminal as Terminal
 from ._words import ELSEWHERE, ended, why_not
@@ -58,6 +58,7 @@ def confirm(
     organization: str | None = None,
     reason: str | None = None,
     terminal: Terminal | None = None,
+    wait: float = PATIENCE,
 ) -> Authorization:
     """Return once *actor* has proved at the terminal that this very call may run, or raise.
 
@@ -74,6 +75,8 @@ def confirm(
         organization: bound, where the product has organizations.
         reason: why, in the person's own words; for the audit.
         terminal: where to ask; the controlling terminal of this process by default.
+        wait: seconds to wait for the approval of others, where the action names it. A request that nobody has decided
+            by then stays, and the same call finds it again.
 
     Raises:
         Cancelled: the person left: an empty answer, ``q`` where methods are offered, Ctrl-C, Ctrl-D.
@@ -94,7 +97,7 @@ def confirm(
     def start() -> Challenge:
         return gate.start(action, context, resource=resource, params=params, reason=reason)
 
-    return _confirmed(gate, require, start, context, terminal)
+    return _confirmed(gate, require, start, context, terminal, wait)
 
 
 def confirm_bundle(
@@ -105,6 +108,7 @@ def confirm_bundle(
     organization: str | None = None,
     reason: str | None = None,
     terminal: Terminal | None = None,
+    wait: float = PATIENCE,
 ) -> tuple[Authorization, ...]:
     """As ``confirm``, for several calls by one proof: all of them are let pass, each once, or none.
 
@@ -123,7 +127,7 @@ def confirm_bundle(
     def start() -> Challenge:
         return gate.start_bundle(listed, context, reason=reason)
 
-    return _confirmed(gate, require, start, context, terminal)
+    return _confirmed(gate, require, start, context, terminal, wait)
 
 
 def _confirmed(
@@ -132,6 +136,7 @@ def _confirmed(
     start: Callable[[], Challenge],
     context: Context,
     terminal: Terminal | None,
+    wait: float,
 ) -> T:
     """What *require* gives: without proof if it can be had, else with the token of the challenge that *start* opens."""
     try:
@@ -146,7 +151,7 @@ def _confirmed(
     try:
         if ELSEWHERE.issuperset(needed.methods):
             raise Denied(ended(needed.action, needed.level, Code.NO_USABLE_METHOD, "not_at_a_terminal"))
-        verified = Ceremony(gate, start(), context, screen).run()
+        verified = Ceremony(gate, start(), context, screen, wait).run()
     except (Denied, DeliveryFailed) as error:
         _tell(screen, gate, error)
         raise

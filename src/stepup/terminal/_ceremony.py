@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Final
 
 from stepup._sync import StepUp
 from stepup.challenge import Challenge
-from stepup.context import Context
+from stepup.context import APPROVAL, Context
 from stepup.decide.attempt import MoreNeeded, Rejected, Verified
 from stepup.errors import Code, DeliveryFailed, Denied, StepUpError
 
 from ._console import Terminal
-from ._words import ELSEWHERE, described, ended, named, printable, when, why_not
+from ._words import ELSEWHERE, asked, described, ended, named, printable, when, why_not
+
+PATIENCE: Final = 3600.0
+"""Seconds that somebody else's approval is waited for."""
+
+POLL: Final = 3.0
 
 
 class Cancelled(StepUpError):
@@ -25,23 +32,35 @@ class Cancelled(StepUpError):
 class Ceremony:
     """One challenge at one terminal: show, choose, ask, until it is verified or ends."""
 
-    def __init__(self, gate: StepUp, challenge: Challenge, context: Context, screen: Terminal) -> None:
+    def __init__(
+        self,
+        gate: StepUp,
+        challenge: Challenge,
+        context: Context,
+        screen: Terminal,
+        patience: float = PATIENCE,
+        pause: Callable[[float], object] = time.sleep,
+    ) -> None:
         self.gate, self.challenge, self.context, self.screen = gate, challenge, context, screen
+        self.patience, self.pause = patience, pause
+        self.waits = challenge.asked is not None
         self.begun: set[str] = set()
         self.closed: dict[str, Denied | DeliveryFailed] = {}
         self.told: set[str] = set()
 
     def run(self) -> Verified:
-        """The verified challenge; whatever else happens, it is not left open."""
+        """The verified challenge; whatever else happens, it is not left open, unless others were asked about it."""
         try:
             return self._answered()
         except BaseException as error:
-            with contextlib.suppress(StepUpError):  # it expires by itself where the store cannot be reached
-                self.gate.cancel(self.challenge.id, self.context)
+            if not self.waits:
+                with contextlib.suppress(StepUpError):  # it expires by itself where the store cannot be reached
+                    self.gate.cancel(self.challenge.id, self.context)
             if not isinstance(error, KeyboardInterrupt | EOFError):
                 raise
         with contextlib.suppress(EOFError):
-            self.screen.say("Cancelled. Nothing was done.")
+            left = "The request stays open: run the same command again to go on." if self.waits else ""
+            self.screen.say(f"Cancelled. Nothing was done. {left}".strip())
         raise Cancelled(f"{self.challenge.binding.action}: cancelled at the terminal.")
 
     def _answered(self) -> Verified:
@@ -49,10 +68,9 @@ class Ceremony:
         methods: Sequence[str] = self.challenge.allowed
         while True:
             method = self._choose(methods)
-            answer = self._answer(method)
-            if answer is None:
+            result = self._approval() if method == APPROVAL else self._typed(method)
+            if result is None:
                 continue
-            result = self.gate.verify(self.challenge.id, method, answer, self.context)
             if isinstance(result, Verified):
                 self.screen.say("Confirmed.")
                 return result
@@ -83,6 +101,31 @@ class Ceremony:
             if said in picks:
                 return picks[said]
             self.screen.say(f"Please answer with a number from 1 to {len(left)}, or q.")
+
+    def _typed(self, method: str) -> Verified | MoreNeeded | Rejected | None:
+        """What the person's answer comes to; None where there was none."""
+        answer = self._answer(method)
+        return None if answer is None else self.gate.verify(self.challenge.id, method, answer, self.context)
+
+    def _approval(self) -> Verified | MoreNeeded | Rejected | None:
+        """What others make of it: ask them, and look now and then; None where they cannot be asked now."""
+        try:
+            self.gate.begin(self.challenge.id, APPROVAL, self.context)
+        except Denied as error:
+            self.closed[APPROVAL] = error
+            return None
+        self.waits = True
+        waited, request = 0.0, self.gate.approvals.get(self.challenge.id, self.context)
+        while True:
+            result = self.gate.verify(self.challenge.id, APPROVAL, None, self.context)
+            if not isinstance(result, Rejected) or result.code is not Code.APPROVAL_PENDING:
+                return result
+            if not waited and request is not None:
+                self.screen.say(asked(request, self.gate.core.now()))
+            if waited >= self.patience:
+                raise self._end(Code.APPROVAL_PENDING, "approval_pending")
+            self.pause(POLL)
+            waited += POLL
 
     def _answer(self, method: str) -> str | None:
         """What the person typed; None where the method cannot be used after all, as ``closed`` says."""

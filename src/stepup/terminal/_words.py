@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
+from stepup.approval import ApprovalRequest
 from stepup.challenge import Challenge
 from stepup.decision import Decision, Outcome, Reason
 from stepup.errors import WAYS_ON, Code, DeliveryFailed, Denied
 from stepup.policy import Risk
 
-ELSEWHERE: Final = frozenset({"passkey", "approval"})
+ELSEWHERE: Final = frozenset({"passkey"})
 """Methods that somebody at a text terminal cannot answer."""
 
 NAMES: Final = {
@@ -25,6 +26,7 @@ NAMES: Final = {
     "password": "password",
     "email_code": "mailed code",
     "recovery_code": "recovery code",
+    "approval": "approval by somebody else",
 }
 _WIDTH: Final = 60
 
@@ -51,6 +53,14 @@ def described(challenge: Challenge, now: datetime) -> str:
             *(line for name, value in challenge.shown for line in _wrapped("    ", f"{name}: {value}")),
         ]
     return "\n".join([*lines, "", f"Answer {when(challenge.expires_at, now, 'by')}. Ctrl-C cancels."])
+
+
+def asked(request: ApprovalRequest, now: datetime) -> str:
+    """That others were asked, who they are, and until when they can answer."""
+    need = "One approval is" if request.quorum == 1 else f"{request.quorum} approvals are"
+    until = when(request.expires_at, now, "until")
+    who = printable(request.who)
+    return f"{need} needed, of: {who}.\nWaiting {until}. Ctrl-C stops waiting and leaves the request open."
 
 
 def _wrapped(start: str, value: str) -> Iterator[str]:
@@ -99,6 +109,8 @@ _SENTENCES: Final = {
     Code.RATE_LIMITED: "Too many requests in a short time.",
     Code.NO_USABLE_METHOD: "You have no method enrolled that may be used for this now.",
     Code.LOGIN_REQUIRED: "Only a recent sign-in opens this, and a script has none. Do it where you sign in.",
+    Code.APPROVAL_PENDING: "Nobody has decided yet. The request stays: run the same command again to go on.",
+    Code.APPROVAL_DENIED: "Somebody else has refused this.",
     Code.ACTION_BLOCKED: "This is blocked now, whatever is proved.",
 }
 

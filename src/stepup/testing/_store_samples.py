@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
+from stepup.approval import Answer, Asked, Choice, Standing
 from stepup.binding import Binding
 from stepup.challenge import Challenge, FactorRef, Preparation, State
 from stepup.changes import (
@@ -124,6 +125,27 @@ CHALLENGE: Final = Challenge(
     ip="2001:db8::1",
     device_label="MacBook Pro / Safari",
     grant_id=GRANT.id,
+    asked=Asked(
+        at=NOW,
+        tag="approvals:" + HASH,
+        quorum=2,
+        who=TEXT,
+        answers=(
+            Answer(
+                partition=HASH * 2,
+                actor="usr_\u014dtomo",
+                choice=Choice.DENY,
+                at=SOON,
+                epoch=3,
+                session=HASH,
+                device=HASH[::-1],
+                ip="2001:db8::2",
+                reason=TEXT,
+                grant_id=GRANT.id,
+            ),
+        ),
+        ended=Standing.DENIED,
+    ),
 )
 SHELF: Final = Shelf(epochs=(3, 4), fence=5, grants=(GRANT,), proved=(Proved(PROOF, GRANT.id, BINDING),))
 LARGE: Final = replace(

@@ -8,6 +8,7 @@ password       ``Password``      the application's own    its own check, or an A
 totp           ``TOTP``          stored, or a hook        RFC 6238; a step counts once
 email_code     ``EmailCode``     the application's own    the weakest; mailed, newest only
 recovery_code  ``RecoveryCode``  stored                   stands in for the factor it was issued with
+approval       ``Approval``      nobody's                 other people say yes; judged by the engine
 ============== ================= ======================== ==================================================
 
 ``Passkey`` makes its factors in a ceremony of their own (``register``, ``registered``);
@@ -21,10 +22,11 @@ from __future__ import annotations
 
 from ._mail import EmailCodeMail
 from ._mail_texts import MailTexts
+from .approval import Approval
 from .email_code import EmailCode
 from .passkey import Passkey
 from .password import Password
 from .recovery_code import RecoveryCode
 from .totp import TOTP
 
-__all__ = ["TOTP", "EmailCode", "EmailCodeMail", "MailTexts", "Passkey", "Password", "RecoveryCode"]
+__all__ = ["TOTP", "Approval", "EmailCode", "EmailCodeMail", "MailTexts", "Passkey", "Password", "RecoveryCode"]

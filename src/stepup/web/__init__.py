@@ -13,7 +13,8 @@ For the protocol alone: ``Protocol`` and ``respond``, for either face; ``Voice``
 as problem documents (RFC 9457) and, for bearer tokens, challenges (RFC 9470).
 
 Read on: ``http`` (values), ``bodies``, ``wire`` (strict reading), ``origins`` (other sites), ``problems`` (refusals),
-``documents`` and ``answers`` (what clients read), ``api`` (the table of calls), ``flow`` and ``account`` (the calls),
+``documents`` and ``answers`` (what clients read), ``api`` (the table of calls), ``flow``, ``account`` and
+``approvals`` (the calls),
 ``openapi`` (their description); ``ceremony``, ``pages``, ``refusals`` and ``html`` (without JavaScript); ``sessions``,
 ``cookies``, ``addresses``, ``people``, ``visits`` and ``site`` (what shims are built on).
 """

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, Field, RootModel
 
+from stepup.approval import Choice, Standing
 from stepup.bundle import MAX_ITEMS
 from stepup.challenge import State
 from stepup.context import RiskLevel
@@ -134,6 +135,19 @@ class ChallengeEnvelope(Document):
     items: Annotated[list[ChallengeItem], Field(max_length=MAX_ITEMS)]
     uses: int | None
     on_behalf_of: str | None
+    approval: ApprovalProgress | None
+
+
+class ApprovalProgress(Document):
+    """How far the approval by others is. ``given`` of ``quorum`` have approved; ``denial`` is why one refused."""
+
+    id: str
+    standing: Standing
+    who: str
+    quorum: Annotated[int, Field(ge=1)]
+    given: Annotated[int, Field(ge=0)]
+    expires_at: _Time
+    denial: str | None
 
 
 class Prompt(Document):
@@ -196,6 +210,48 @@ class Preflight(Document):
     reasons: list[dict[str, _Detail]]
     offer: str | None
     authorization_details: Annotated[_Details | None, Field(alias=MEMBER)]
+
+
+# -- approvals ------------------------------------------------------------------------------
+
+
+class Requester(Document):
+    """Who asks, and on whose behalf."""
+
+    id: str
+    on_behalf_of: str | None
+
+
+class Approval(ApprovalProgress):
+    """A request for approval, as its requester was shown it. ``mine`` is what the reader has said."""
+
+    action: ChallengeAction
+    resource_label: str | None
+    requester: Requester
+    params: list[ShownParam]
+    params_digest: str | None
+    digest: str
+    reason: str | None
+    ip: str | None
+    device_label: str | None
+    asked_at: _Time
+    mine: Choice | None
+
+
+class Approvals(Document):
+    """What waits for the person's answer, what they wait for, and what asks for the next page of the first."""
+
+    inbox: list[Approval]
+    own: list[Approval]
+    after: str | None
+    now: _Time
+
+
+class ApprovalEnvelope(Document):
+    """A request for approval, after an answer."""
+
+    approval: Approval
+    now: _Time
 
 
 # -- the account --------------------------------------------------------------------------

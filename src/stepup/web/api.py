@@ -17,6 +17,8 @@ call                                        does
 ``POST /challenges/{id}/methods/{method}``  prepare a method: send the code
 ``POST /challenges/{id}/attempts``          answer
 ``GET /grants``, ``DELETE /grants/{id}``    what is unlocked; lock it again
+``GET /approvals``                          the inbox of approvals, and what the person waits for
+``POST``, ``DELETE /approvals/{id}``        approve or deny; withdraw
 ``GET /events``                             the person's own history
 ``GET /devices``, ``DELETE /devices``       the remembered devices; forget them all
 ``PATCH``, ``DELETE /devices/{id}``         give one another label; forget it
@@ -43,7 +45,7 @@ from typing import Final, NamedTuple
 
 from stepup.errors import Code, Refused, StepUpError
 
-from . import account, answers, assets, ceremony, devices, enrolment, flow, openapi, pages, wire
+from . import account, answers, approvals, assets, ceremony, devices, enrolment, flow, openapi, pages, wire
 from .bodies import BadRequest, read_json
 from .call import PART, Call, MayStart, Operation, Protocol, Public, Route
 from .html import html
@@ -129,7 +131,7 @@ def _openapi(to: Protocol, request: WebRequest, parts: Mapping[str, str]) -> Web
 _NO_CHALLENGE: Final = (Code.CHALLENGE_NOT_FOUND, Code.STORE_UNAVAILABLE)
 _NO_ANSWER: Final = (
     *_NO_CHALLENGE, Code.CHALLENGE_EXPIRED, Code.CHALLENGE_CLOSED, Code.ACTION_BLOCKED, Code.METHOD_NOT_ALLOWED,
-    Code.LOCKED_OUT,
+    Code.LOCKED_OUT, Code.APPROVAL_DENIED,
 )  # fmt: skip
 _NO_START: Final = (
     Code.ACTION_UNKNOWN, Code.ACTION_BLOCKED, Code.NO_USABLE_METHOD, Code.LOGIN_REQUIRED, Code.LOCKED_OUT,
@@ -179,7 +181,21 @@ CALLS: Final[tuple[Route, ...]] = (
     )),
     Route("POST", "/challenges/{challenge}/attempts", flow.attempt, Operation(
         "attempt", "ceremony", "Answer a challenge", answers.AttemptAnswer,
-        reads=(wire.Attempt,), codes=(*_NO_ANSWER, Code.VERIFICATION_FAILED),
+        reads=(wire.Attempt,), codes=(*_NO_ANSWER, Code.VERIFICATION_FAILED, Code.APPROVAL_PENDING),
+    )),
+    Route("GET", "/approvals", approvals.listed, Operation(
+        "listApprovals", "approvals", "What waits for this person's answer, and what they wait for", answers.Approvals,
+        query=wire.InboxQuery, codes=_NO_STORE,
+    )),
+    Route("POST", "/approvals/{approval}", approvals.answer, Operation(
+        "answerApproval", "approvals", "Approve or deny", answers.ApprovalEnvelope, reads=(wire.ApprovalAnswer,),
+        codes=(
+            *(code for code in _NO_CHANGE if code is not Code.RATE_LIMITED), Code.CHALLENGE_NOT_FOUND,
+            Code.CHALLENGE_EXPIRED, Code.CHALLENGE_CLOSED, Code.APPROVAL_DENIED,
+        ),
+    )),
+    Route("DELETE", "/approvals/{approval}", approvals.withdraw, Operation(
+        "withdrawApproval", "approvals", "Take one's own request back", None, 204, codes=_NO_CHALLENGE,
     )),
     Route("GET", "/devices", devices.listed, Operation(
         "listDevices", "devices", "The devices that are remembered", answers.Devices, codes=_NO_REVIEW,

@@ -56,7 +56,8 @@ def challenge_document(challenge: Challenge, policy: Policy, context: Context) -
 
 def envelope(challenge: Challenge, rules: Rules, context: Context, now: datetime) -> dict[str, object]:
     """The challenge and what else a client needs."""
-    proved = {proof.method for proof in challenge.proofs}
+    counted, window = challenge.asked is None, rules.policy.challenge_ttl  # no proof waits as long as an approval may
+    proved = {proof.method for proof in challenge.proofs if counted or (now - proof.at).total_seconds() < window}
     return {
         "challenge": challenge_document(challenge, rules.policy, context),
         "description": rules.action.description,

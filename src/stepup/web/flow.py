@@ -17,6 +17,7 @@ from stepup.errors import Code
 
 from . import devices
 from . import documents as doc
+from .approvals import standing
 from .bodies import BadRequest
 from .call import Call
 from .details import MEMBER, described, same_call
@@ -46,7 +47,7 @@ async def start_challenge(call: Call) -> WebResponse:
     """Open a challenge, for a blocked call or, where the application lets it, for one that the client names."""
     sent = call.body(Starting)
     challenge = await (_by_offer(call, sent) if isinstance(sent, StartByOffer) else _by_name(call, sent))
-    return call.ok(_enveloped(call, challenge), 201, ("location", f"{call.to.prefix}/challenges/{challenge.id}"))
+    return call.ok(await _enveloped(call, challenge), 201, ("location", f"{call.to.prefix}/challenges/{challenge.id}"))
 
 
 async def _by_offer(call: Call, sent: StartByOffer) -> Challenge:
@@ -82,7 +83,7 @@ async def _may_start(call: Call, asked: Offered) -> bool:
 async def challenge(call: Call) -> WebResponse:
     """The challenge as it stands."""
     found = await look.look(call.core, call.parts["challenge"], call.context)
-    return call.problem(Code.CHALLENGE_NOT_FOUND) if found is None else call.ok(_enveloped(call, found))
+    return call.problem(Code.CHALLENGE_NOT_FOUND) if found is None else call.ok(await _enveloped(call, found))
 
 
 async def cancel(call: Call) -> WebResponse:
@@ -114,6 +115,7 @@ async def attempt(call: Call) -> WebResponse:
     return call.problem(outcome.code, {"attemptsLeft": outcome.attempts_left, "retryAt": zulu(outcome.retry_at)})
 
 
-def _enveloped(call: Call, found: Challenge) -> dict[str, object]:
+async def _enveloped(call: Call, found: Challenge) -> dict[str, object]:
     rules = rules_of(call.core.registry, found)
-    return doc.envelope(found, rules, call.context, call.core.now())
+    made = doc.envelope(found, rules, call.context, call.core.now())
+    return made | {"approval": await standing(call, found)}

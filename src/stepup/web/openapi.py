@@ -30,6 +30,7 @@ _TAGS: Final = {
     "ceremony": "From a blocked call to the token that opens it.",
     "account": "What a person sees of it: what is protected, unlocked, and what has happened.",
     "devices": "Devices that are remembered. Seeing and ending them takes one fresh proof.",
+    "approvals": "What other people are asked to approve. Approving needs a step-up itself where the rule says so.",
     "factors": "What a person can prove themselves with. Each change needs a step-up itself.",
     "about": "What the protocol says of itself. Nobody has to be signed in.",
 }
@@ -37,6 +38,7 @@ _PARTS: Final = {
     "challenge": "The id of a challenge.",
     "method": "A method, as in the challenge's `allowedMethods`.",
     "grant": "The id of a grant.",
+    "approval": "The id of a request for approval.",
     "factor": "The id of a factor.",
     "device": "The id of a remembered device.",
     "code": "A code, as in a problem's `code`.",

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 MAX_EVENTS: Final = 100
+MAX_INBOX: Final = 50
+MAX_MARK: Final = 1024
 STRICT: Final = ConfigDict(
     alias_generator=to_camel, extra="forbid", frozen=True, strict=True, hide_input_in_errors=True
 )
@@ -195,6 +197,23 @@ class EventsQuery(Sent):
 
     limit: Annotated[int, Field(ge=1, le=MAX_EVENTS, description="How many.")] = 20
     after: Annotated[str | None, Field(description="What the page before said.")] = None
+
+
+class ApprovalAnswer(Sent):
+    """What somebody says to a request for approval, and why."""
+
+    decision: Literal["approve", "deny"]
+    reason: _Reason | None = None
+
+
+class InboxQuery(Sent):
+    """Which part of the inbox."""
+
+    limit: Annotated[int, Field(ge=1, le=MAX_INBOX, description="How many.")] = 20
+    after: Annotated[
+        str | None,
+        Field(max_length=MAX_MARK, pattern=r"^[01]:[\x20-\x7e]*$", description="What the page before said."),
+    ] = None
 
 
 # -- reading it -----------------------------------------------------------------------------

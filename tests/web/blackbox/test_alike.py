@@ -185,6 +185,21 @@ def a_challenge_is_read_and_called_off(client: Client) -> None:
     assert (after.status, after.code) == (409, "challenge_closed")
 
 
+@case
+def approvals_are_carried(client: Client) -> None:
+    """Nobody here approves anything, so there is nothing to see and nothing to answer."""
+    signed_in(client)
+    found = client.call("GET", "/stepup/approvals?limit=1").json
+    assert "inbox" in found, found
+    assert (found["inbox"], found["own"], found["after"]) == ([], [], None)
+    unknown = f"/stepup/approvals/stepup_{'0' * 32}.{'0' * 64}"
+    for decision in ("approve", "deny"):
+        answer = client.call("POST", unknown, {"decision": decision})
+        assert (answer.status, answer.code) == (404, "challenge_not_found")
+    assert client.call("POST", unknown, {"decision": "perhaps"}).status == 400
+    assert client.call("DELETE", unknown).status == 404
+
+
 # -- without JavaScript -----------------------------------------------------------------------
 
 

@@ -26,6 +26,8 @@ export class Ceremony {
   /** @type {import("./types.js").Terms} what it would open, beyond the challenge's own words */
   terms = { items: [], uses: null, onBehalfOf: null };
   closed = false;
+  /** Whether others were asked to approve it. */
+  waits = false;
   #times = 0;
 
   /**
@@ -52,6 +54,7 @@ export class Ceremony {
     this.challenge = opened.challenge;
     this.methods = opened.remaining;
     this.terms = opened;
+    this.waits = Boolean(opened.approval);
     this.deadline = local(opened.challenge.expiresAt);
     this.about = opened.description;
     this.sent.clear();
@@ -113,6 +116,10 @@ export class Ceremony {
   async prepare(method) {
     const { prompt } = await this.#moving(() => call("POST", `${this.#path}/methods/${method}`, {}));
     this.sent.set(method, prompt);
+    if (method === "approval" && prompt.expiresAt) {
+      this.waits = true;
+      this.deadline = local(prompt.expiresAt);
+    }
     return prompt;
   }
 
@@ -134,15 +141,17 @@ export class Ceremony {
     return got.grant;
   }
 
-  /** The challenge as it stands. */
-  async look() {
-    const { challenge } = await call("GET", this.#path);
-    return challenge.status;
+  /**
+   * The challenge as it stands, and how far others are with it.
+   * @returns {Promise<import("./types.js").Envelope>}
+   */
+  look() {
+    return call("GET", this.#path);
   }
 
-  /** Call it off. */
+  /** Call it off; but what others were asked to approve stays, for whoever leaves and comes back. */
   cancel() {
     this.closed = true;
-    if (this.challenge) call("DELETE", this.#path).catch(() => {});
+    if (this.challenge && !this.waits) call("DELETE", this.#path).catch(() => {});
   }
 }

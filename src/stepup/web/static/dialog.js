@@ -25,6 +25,8 @@ const GONE = new Set(["challenge_expired", "challenge_closed", "challenge_not_fo
 const PASSES = { token: null, uses: null };
 const BRIEFLY = 800;
 const POLL = 3000;
+/** What it means that a challenge was not answered and is not open, where that is more than closed. */
+const OVER = new Map([["expired", "challenge_expired"], ["denied", "approval_denied"]]);
 
 export class StepUpDialog extends HTMLElement {
   /** @type {Asked | null} */
@@ -227,14 +229,17 @@ export class StepUpDialog extends HTMLElement {
     });
   }
 
-  /** Ask for it, then look now and then; the one who approves ends it. */
+  /** Ask for it, then look now and then; once others have approved, it is collected. */
   #approval() {
     return this.#work("approval.busy", async (asked) => {
       await asked.way.prepare("approval");
-      this.#view.say(this.#view.text("approval.busy"));
-      for (let status = "open"; asked === this.#asked && !this.#view.ended; status = await asked.way.look()) {
-        if (status === "verified") return this.#success(asked, PASSES);
-        if (status !== "open") return this.#end(status === "expired" ? "challenge_expired" : "challenge_closed");
+      for (let said = ""; asked === this.#asked && !this.#view.ended; ) {
+        const { challenge, approval } = await asked.way.look();
+        if (challenge.status === "verified") return this.#success(asked, PASSES);
+        if (challenge.status !== "open") return this.#end(OVER.get(challenge.status) ?? "challenge_closed");
+        if (approval?.standing === "ready") return this.#answer(asked, null);
+        const now = `${this.#view.text("approval.busy")} ${approval?.given ?? 0}/${approval?.quorum ?? 1} · ${approval?.who ?? ""}`;
+        if (now !== said) this.#view.say((said = now));
         await new Promise((on) => setTimeout(on, POLL));
       }
     });

@@ -5,7 +5,7 @@
  * @typedef {import("./types.js").Problem} Problem
  */
 
-const BLOCKED = new Set(["verification_required", "grant_required", "grant_invalid"]);
+const BLOCKED = new Set(["verification_required", "grant_required", "grant_invalid", "approval_pending"]);
 
 /** Something that stepup refuses. */
 export class StepUpError extends Error {
@@ -137,7 +137,9 @@ export function worthSaying(before, left) {
  * @param {number} seconds
  */
 export function clock(seconds) {
-  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+  const [minutes, two] = [Math.floor(seconds / 60), (/** @type {number} */ n) => String(n).padStart(2, "0")];
+  const front = minutes < 120 ? `${minutes}` : `${Math.floor(minutes / 60)}:${two(minutes % 60)}`;
+  return `${front}:${two(seconds % 60)}`;
 }
 
 /**

@@ -55,6 +55,18 @@ export interface Envelope extends Terms {
   attemptsLeft: number;
   remaining: string[];
   proved: string[];
+  approval: Approval | null;
+}
+
+/** How far the approval by others is. */
+export interface Approval {
+  id: string;
+  standing: "pending" | "ready" | "denied" | "withdrawn" | "expired" | "collected" | "closed";
+  who: string;
+  quorum: number;
+  given: number;
+  expiresAt: string;
+  denial: string | null;
 }
 
 /** What a method asks for. */
