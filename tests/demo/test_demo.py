@@ -27,7 +27,8 @@ from stepup.stores.memory import MemoryStore
 
 DELETE = "/organizations/org_7/delete"
 PAGES = (
-    "/", "/factors", "/devices", "/activity", "/billing", "/members", "/keys", "/workspace", "/demo/outbox",
+    "/", "/factors", "/devices", "/activity", "/billing", "/approvals", "/members", "/keys", "/workspace",
+    "/demo/outbox",
 )  # fmt: skip
 
 
@@ -229,13 +230,13 @@ def test_a_payout_is_bound_to_amount_and_payee(demo: tuple[int, dict[str, Any]])
         assert visitor.json("POST", pay, {"amount": amount, "payee": "payee_alder"})[0] == 422, amount
     assert visitor.json("POST", pay, {"amount": "120", "payee": "payee_nobody"})[0] == 422
 
-    asked = {"amount": "1,120.5", "payee": "payee_alder"}
+    asked = {"amount": "1,000.00", "payee": "payee_alder"}
     status, blocked = visitor.json("POST", pay, asked)
     assert (status, blocked["authorization_details"][0]["params"]) == (
-        403, {"amount": "1120.50", "currency": "EUR", "payee": "payee_alder"},
+        403, {"amount": "1000.00", "currency": "EUR", "payee": "payee_alder"},
     )  # fmt: skip
     token, challenge = visitor.proved(blocked)
-    assert {"label": "Amount", "value": "1,120.50 EUR"} in challenge["params"]
+    assert {"label": "Amount", "value": "1,000.00 EUR"} in challenge["params"]
     assert {"label": "Payee", "value": "Alder & Finch Ltd"} in challenge["params"]
 
     tampered = {**asked, "amount": "9000"}
@@ -243,8 +244,8 @@ def test_a_payout_is_bound_to_amount_and_payee(demo: tuple[int, dict[str, Any]])
     assert visitor.json("POST", pay, {**asked, "payee": "payee_lumen"}, stepup_token=token)[0] == 403
     assert visitor.json("POST", pay, asked, stepup_token=token)[1]["did"] == "payout.create"
     assert visitor.json("POST", pay, asked, stepup_token=token)[0] == 403
-    assert "1,120.50 EUR" in visitor.page("/billing")
-    assert "47,129.50" in visitor.page("/billing")
+    assert "1,000.00 EUR" in visitor.page("/billing")
+    assert "47,250.00" in visitor.page("/billing")
 
 
 def test_a_rotated_key_is_told_once(demo: tuple[int, dict[str, Any]]) -> None:

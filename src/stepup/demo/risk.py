@@ -4,8 +4,8 @@
 demo adds what it knows: with which browsers the person has signed in. That alone is high.
 
 At high, the three changes at the top of the account page are blocked (``actions.STRICT``), and what is left takes the
-two methods that nobody else could have been told (``narrow=``). Medium changes nothing: everybody is new once, and
-only a proof makes a place known.
+two methods that nobody else could have been told (``narrow=``; somebody else's approval is no method of the thief's).
+Medium changes nothing: everybody is new once, and only a proof makes a place known.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from stepup import Context, RiskLevel
 from stepup.history import History
 from stepup.risk import Signal, Signals
 
-LEFT_AT_HIGH: Final = ("passkey", "totp")
+LEFT_AT_HIGH: Final = ("passkey", "totp", "approval")
 
 
 class Browsers:

@@ -15,7 +15,7 @@ from stepup import Actor, Context, Session, StepUp, StepUpRequired, Verified
 from stepup.event import Event
 from stepup.factor import Factor
 from stepup.ports import Clock, Store
-from stepup.verifiers import EmailCode, Passkey, Password, RecoveryCode
+from stepup.verifiers import Approval, EmailCode, Passkey, Password, RecoveryCode
 
 from .actions import MAY_START, actions
 from .clock import Ahead, Past, RealTimeTOTP
@@ -51,6 +51,11 @@ def build_gate(parts: Parts, clock: Clock | None = None, on_event: Callable[[Eve
             Password(check=parts.people.check, version_of=parts.people.version_of),
             EmailCode(mailer=parts.mails),
             RecoveryCode(),
+            Approval(
+                roles_of=lambda context: [parts.workspace.role_of(context.actor.id)],
+                addresses=lambda asked: [one.email for one in parts.workspace.managers(but=asked.requester)],
+                inbox_url=f"{parts.origin}/approvals",
+            ),
         ],
         store=parts.store,
         secret=parts.secret,

@@ -66,6 +66,7 @@ NAVIGATION: Mapping[str, tuple[Link, ...]] = {
     ),
     "Workspace": (
         Link("/billing", "Billing", "bank"),
+        Link("/approvals", "Approvals", "stamp"),
         Link("/members", "Members", "people"),
         Link("/keys", "API keys", "code"),
         Link("/workspace", "Settings", "sliders"),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -38,6 +38,10 @@ MESSAGES: Mapping[str, Message] = {
     "signed_out": Message("Signed out."),
     "skipped": Message("A day has passed. Sign in again."),
     "skipped_hour": Message("An hour has passed."),
+    "approved": Message("Approved. Whoever asked can go on."),
+    "denied": Message("Refused. Whoever asked is told why."),
+    "withdrawn": Message("Your request was taken back."),
+    "not_waiting": Message("That does not wait for you any more. Nothing was changed.", good=False),
     "alarm": Message("Everything has ended, in every browser. Sign in again."),
     "rotated": Message("The keys were rotated. Their old secrets have stopped working."),
     "forgotten": Message("It was forgotten. Each sign-in there counts for itself again."),
@@ -95,6 +99,12 @@ EVENTS: Mapping[str, str] = {
     "device_renamed": "A device was given another name",
     "device_revoked.ok": "A device was forgotten",
     "device_revoked.refused": "An old token of a device came again; the device was forgotten",
+    "approval_requested": "Somebody else was asked to approve",
+    "approval_given": "Somebody else approved",
+    "approval_denied": "Somebody else refused",
+    "approval_withdrawn": "A request for approval was taken back",
+    "approval_expired": "A request for approval ran out",
+    "approval_refused": "An answer to a request was not taken",
     "disabled": "The account was disabled",
     "enabled": "The account was enabled again",
 }
@@ -102,6 +112,7 @@ EVENTS: Mapping[str, str] = {
 OWN: Mapping[str, str] = {
     "stepup.factor.add": "Add a verification method",
     "stepup.factor.remove": "Remove a verification method",
+    "stepup.approval.approve": "Approve what somebody else asks for",
     "stepup.device.manage": "Review remembered devices",
 }
 """stepup's own actions, which no registry of an application names."""
@@ -170,5 +181,6 @@ def environment() -> Environment:
     """The templates. What stands in them is escaped, always; a name that is missing is an error."""
     made = Environment(loader=PackageLoader("stepup.demo"), autoescape=True, undefined=StrictUndefined)
     made.trim_blocks = made.lstrip_blocks = True
-    made.filters.update({"moment": moment, "ago": ago, "event_words": event_words, "reason": reason_of})
+    filters = cast("dict[str, Callable[..., object]]", made.filters)
+    filters.update({"moment": moment, "ago": ago, "event_words": event_words, "reason": reason_of})
     return made

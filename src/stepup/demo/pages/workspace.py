@@ -48,7 +48,7 @@ def _page(site: Site, template: str) -> Endpoint:
 def _money(site: Site) -> list[Route]:
     @site.managing
     async def pay(request: Request) -> Response:
-        """Validate, ask for proof of this amount to this payee, pay."""
+        """Validate, ask for proof of this amount to this payee, and above what one person may for another's; pay."""
         given, known = await fields(request), site.person(request)
         amount, payee = do.amount_of(given.get("amount", "")), PAYEES.get(given.get("payee", ""))
         if amount is None or known is None:
@@ -57,8 +57,15 @@ def _money(site: Site) -> list[Route]:
             return site.answer(request, "bad_payee", "/billing", 422)
         if amount > site.workspace.balance:
             return site.answer(request, "no_money", "/billing", 422)
-        account = Resource("balance", ID, f"{NAME} operating account")
-        await site.step_up.require(request, do.PAYOUT, resource=account, params=do.payout_params(amount, payee.id))
+        params = do.payout_params(amount, payee.id)
+        if amount > do.ALONE:
+            draft = site.workspace.draft(amount, payee, known.actor.id)
+            about = Resource("payout", draft.id, f"{NAME} operating account")
+            await site.step_up.require(request, do.LARGE, resource=about, params=params)
+            site.workspace.drafts.pop(draft.id, None)
+        else:
+            account = Resource("balance", ID, f"{NAME} operating account")
+            await site.step_up.require(request, do.PAYOUT, resource=account, params=params)
         site.workspace.pay(amount, payee, known.name)
         return site.answer(request, do.PAYOUT, "/billing")
 
