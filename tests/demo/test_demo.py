@@ -3,134 +3,21 @@
 from __future__ import annotations
 
 import html
-import http.client
 import json
 import re
-import secrets
-import socket
-import stat
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlencode
 
 import pyotp
 import pytest
+from demo_visitor import DELETE, Visitor
 
-from stepup.demo.people import Mails
-from stepup.demo.seed import build_gate, seeded
-from stepup.stores.memory import MemoryStore
-
-DELETE = "/organizations/org_7/delete"
 PAGES = (
     "/", "/factors", "/devices", "/activity", "/billing", "/approvals", "/members", "/keys", "/workspace",
     "/demo/outbox",
 )  # fmt: skip
-
-
-@dataclass
-class Visitor:
-    """A client with cookies."""
-
-    port: int
-    person: dict[str, Any]
-    cookies: dict[str, str] = field(default_factory=dict)
-
-    def call(self, method: str, path: str, body: str = "", **headers: str) -> tuple[int, dict[str, str], str]:
-        sent = {"origin": f"http://localhost:{self.port}", "content-type": "application/json"}
-        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        sent["cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        connection = http.client.HTTPConnection("localhost", self.port, timeout=30)
-        try:
-            connection.request(method, path, body.encode(), sent)
-            got = connection.getresponse()
-            for cookie in got.headers.get_all("set-cookie") or []:
-                name, _, value = cookie.partition(";")[0].partition("=")
-                self.cookies[name] = value
-            return got.status, dict(got.getheaders()), got.read().decode()
-        finally:
-            connection.close()
-
-    def json(self, method: str, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
-        status, _, text = self.call(method, path, "" if body is None else json.dumps(body), **headers)
-        return status, json.loads(text)
-
-    def form(self, path: str, **fields: str) -> tuple[int, dict[str, str], str]:
-        kind, page = "application/x-www-form-urlencoded", f"http://localhost:{self.port}/"
-        headers = {"content_type": kind, "accept": "text/html", "sec_fetch_mode": "navigate", "referer": page}
-        return self.call("POST", path, urlencode(fields), **headers)
-
-    def signed_in(self) -> Visitor:
-        known = {name: self.person[name] for name in ("email", "password")}
-        assert self.json("POST", "/login", known) == (200, {"did": "signed_in", "message": "Signed in."})
-        return self
-
-    def page(self, path: str) -> str:
-        return self.call("GET", path, accept="text/html")[2]
-
-    def proved(self, blocked: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-        """The token that opens a blocked call, and the challenge document."""
-        _, opened = self.json("POST", "/stepup/challenges", {"offer": blocked["offer"]})
-        answer = {"method": "password", "response": self.person["password"]}
-        _, proved = self.json("POST", f"/stepup/challenges/{opened['challenge']['id']}/attempts", answer)
-        return proved["grant"]["token"], opened["challenge"]
-
-    def prove_on_the_page(self, path: str, method: str = "password", **fields: str) -> None:
-        """Send a form that is blocked, and answer on the page that comes back."""
-        status, _, page = self.form(path, **fields)
-        offer = re.search(r'name="offer" value="([^"]+)"', page)
-        assert status == 403
-        assert offer is not None
-        codes = self.person["recoveryCodes"]
-        known = self.person["password"] if method == "password" else codes.pop(0)
-        status, headers, _ = self.form("/stepup/ceremony", offer=offer[1], next="/", method=method, response=known)
-        assert (status, headers["location"]) == (303, "/stepup/ceremony/done?next=%2F")
-
-    def mailed_code(self) -> str:
-        _, mails = self.json("GET", "/demo/outbox")
-        found = re.search(r"\b\d{6}\b", mails[-1]["text"])
-        assert found is not None
-        return found[0]
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, dict[str, Any]]]:
-    directory = tmp_path_factory.mktemp("demo")
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = int(listener.getsockname()[1])
-    store, creds = f"sqlite:///{directory}/demo.db", directory / "creds.json"
-    words = ["--port", str(port), "--store", store, "--seed-file", str(creds)]
-    with (directory / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "stepup", "demo", *words], stdout=log, stderr=log, cwd=directory
-        )
-    try:
-        until_it_answers(process, port, directory / "log")
-        assert stat.S_IMODE(creds.stat().st_mode) == 0o600
-        yield port, json.loads(creds.read_text())
-    finally:
-        process.terminate()
-        process.wait(20)
-    printed = (directory / "log").read_text()
-    assert f"http://localhost:{port}" in printed
-    assert "password" in printed
-    assert "Traceback" not in printed
-
-
-def until_it_answers(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    end = time.monotonic() + 60
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            socket.create_connection(("localhost", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    pytest.fail(f"the demo did not start: {log.read_text()}")
 
 
 @pytest.mark.parametrize("method", ["password", "totp", "email_code", "recovery_code"])
@@ -363,102 +250,6 @@ def test_a_browser_is_remembered_and_forgotten(demo: tuple[int, dict[str, Any]])
     assert visitor.call("DELETE", f"/stepup/devices/{device['id']}")[0] == 204
     assert "Not remembered" in visitor.page("/devices")
     assert "A device was forgotten" in visitor.page("/activity")
-
-
-def test_several_keys_are_rotated_by_one_proof(demo: tuple[int, dict[str, Any]]) -> None:
-    """The dialog lists each; the proof opens none that is not in the list, and each once."""
-    visitor = Visitor(*demo).signed_in()
-    several = "/keys/rotate"
-    assert visitor.json("POST", several, {"key": []})[0] == 422
-    assert visitor.json("POST", several, {"key": ["key_live", "key_none"]})[0] == 422
-    status, blocked = visitor.json("POST", several, {"key": ["key_live", "key_hooks"]})
-    assert (status, len(blocked["authorization_details"])) == (403, 2)
-    token, _ = visitor.proved(blocked)
-    for other in (["key_test"], ["key_live", "key_test"], ["key_live", "key_hooks", "key_test"]):
-        assert visitor.json("POST", several, {"key": other}, stepup_token=token)[0] == 403, other
-    status, told = visitor.json("POST", several, {"key": ["key_live", "key_hooks"]}, stepup_token=token)
-    assert (status, [one["key"] for one in told["secrets"]]) == (200, ["Production", "Webhook signing"])
-    assert visitor.json("POST", several, {"key": ["key_live"]}, stepup_token=token)[0] == 403
-    assert all(one["secret"] not in visitor.page("/keys") for one in told["secrets"])
-
-
-def test_the_risk_is_told_in_words_and_narrows(demo: tuple[int, dict[str, Any]]) -> None:
-    """A new browser is no more than medium, so the first proof works; a stolen session loses methods, or is blocked."""
-    visitor = Visitor(*demo)
-    priya = next(one for one in visitor.person["people"] if one["name"] == "Priya Nair")
-    visitor.person = {**visitor.person, **priya}
-    visitor.signed_in()
-    _, session = visitor.json("GET", "/stepup/session")
-    assert (session["riskLevel"], session["riskReasons"]) == ("medium", ["new_device", "new_network"])
-    page = visitor.page("/")
-    for words in ("New device", "New network", "Nothing is blocked"):
-        assert words in page
-    visitor.prove_on_the_page("/security/mfa/disable")
-    _, session = visitor.json("GET", "/stepup/session")
-    assert (session["riskLevel"], session["riskReasons"]) == ("low", [])
-    assert "Nothing speaks against" in visitor.page("/")
-
-    owner = Visitor(*demo).signed_in()
-    _, session = owner.json("GET", "/stepup/session", user_agent="a stolen cookie")
-    assert session["riskLevel"] == "high"
-    assert "unfamiliar_browser" in session["riskReasons"]
-    _, blocked = owner.json("POST", DELETE, user_agent="a stolen cookie")
-    assert blocked["methods"] == ["totp"]
-    assert len(owner.json("POST", DELETE)[1]["methods"]) > 1
-    for path in ("/security/mfa/disable", "/customers/export", "/keys/key_live/rotate"):
-        assert owner.json("POST", path, user_agent="a stolen cookie")[1]["code"] == "action_blocked", path
-
-
-def test_the_gate_has_nothing_to_be_warned_of() -> None:
-    """Nobody is shut out by being new."""
-    parts = seeded(MemoryStore(), secrets.token_bytes(32), Mails(len), "http://localhost:8000")
-    found = {one.code for one in build_gate(parts).lint()}
-    assert "blocks_newcomers" not in found
-
-
-def test_the_alarm_ends_everything(demo: tuple[int, dict[str, Any]]) -> None:
-    """Every session of the person, what was unlocked, what was handed out, and the remembered devices; it says so."""
-    mine, other = Visitor(*demo).signed_in(), Visitor(*demo).signed_in()
-    token, _ = mine.proved(mine.json("POST", DELETE)[1])
-    other.prove_on_the_page("/security/mfa/disable")
-    status, told = other.json("POST", "/security/alarm")
-    assert (status, told["did"]) == (200, "alarm")
-    assert told["ended"]["sessions"] >= 2
-    assert told["ended"]["unlocked"] == ["Disable multi-factor authentication"]
-    for visitor in (mine, other):
-        assert visitor.json("POST", "/notes")[0] == 401
-    mine.signed_in()
-    assert mine.json("POST", DELETE, stepup_token=token)[1]["code"] == "grant_invalid"
-    assert "Everything was locked" in mine.page("/activity")
-    status, _, page = mine.form("/security/alarm")
-    assert status == 200
-    assert "Everything has ended" in page
-    assert mine.json("POST", "/notes")[0] == 401
-
-
-def test_devices_are_reviewed_without_javascript(demo: tuple[int, dict[str, Any]]) -> None:
-    """A remembered browser keeps its sign-in for longer; the list asks for a proof by then; it forgets one."""
-    visitor, stranger = Visitor(*demo).signed_in(), Visitor(*demo).signed_in()
-    blocked = visitor.json("POST", DELETE)[1]
-    opened = visitor.json("POST", "/stepup/challenges", {"offer": blocked["offer"]})[1]["challenge"]
-    answer = {"method": "password", "response": visitor.person["password"], "rememberDevice": True}
-    assert visitor.json("POST", f"/stepup/challenges/{opened['id']}/attempts", answer)[1]["status"] == "verified"
-    assert visitor.form("/demo/skip", by="hour")[1]["location"] == "/?did=skipped_hour"
-    assert visitor.json("POST", "/notes", {})[0] == 200
-    assert stranger.json("POST", "/notes", {})[1]["code"] == "verification_required"
-
-    page = visitor.page("/devices")
-    assert "Show them" in page
-    visitor.prove_on_the_page("/devices/review")
-    assert visitor.form("/devices/review")[1]["location"] == "/devices?did=reviewed"
-    page = visitor.page("/devices")
-    assert "This device" in page
-    forget = re.search(r'action="(/devices/[^"]+/forget)"', page)
-    assert forget is not None
-    assert visitor.form(forget[1])[1]["location"] == "/devices?did=forgotten"
-    assert visitor.form(forget[1])[1]["location"] == "/devices?did=no_device"
-    visitor.form("/demo/skip", by="hour")
-    assert visitor.json("POST", "/notes", {})[1]["code"] == "verification_required"
 
 
 def test_the_outbox_is_a_page_for_people(demo: tuple[int, dict[str, Any]]) -> None:
