@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from approval_world import ACCOUNT, ACTIONS, INES, ME, OLIVIA, PARAMS, World, outcome, who
 
-from stepup import Code, Denied, Rejected, RiskAssessment, RiskLevel, Verified
+from stepup import Code, Denied, Rejected, RiskAssessment, RiskLevel, Session, Verified
 from stepup._bridge import inline_call, run_sync
 from stepup.approval import Approvers
 from stepup.challenge import Challenge
@@ -267,3 +267,23 @@ def test_risk_may_exclude_it_at_any_time(world: World) -> None:
     world.gate.approvals.approve(request, INES)
     assert world.collect(challenge, narrow).code is Code.METHOD_NOT_ALLOWED
     assert isinstance(world.collect(challenge), Verified)
+
+
+def test_a_request_that_cannot_be_moved_costs_nobody_their_token(world: World) -> None:
+    """The store fails right after the session was renewed: the grant stands, and the request has ended."""
+    challenge, _ = world.ask()
+
+    class Failing:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.store, name)
+
+        def load(self, partition: str, keys: Any) -> Any:
+            return _raises() if [key.kind for key in keys] == ["throttle"] else world.store.load(partition, keys)
+
+    object.__setattr__(world.raw.core.store, "_inner", Failing())
+    other = world.gate.start("key.rotate", ME)
+    done = world.gate.verify(other.id, "passkey", "touch", ME, rotate=lambda: "session 2 of olivia")
+    assert isinstance(done, Verified)
+    assert done.token
+    moved = replace(ME, session=Session("session 2 of olivia"))
+    assert world.collect(challenge, moved).code is Code.CHALLENGE_NOT_FOUND

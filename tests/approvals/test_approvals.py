@@ -760,6 +760,47 @@ def test_the_session_is_rotated_when_it_is_collected(world: World) -> None:
     assert world.opens(done, "payout.plain", moved)
 
 
+@every_store
+@pytest.mark.parametrize("how", ["a step-up", "told", "a collection"])
+def test_a_request_moves_with_its_session(world: World, how: str) -> None:
+    """Every finished proof renews the session: what waits for others goes along, with what they have said."""
+    challenge, request = world.ask("payout.two")
+    world.gate.approvals.approve(request, INES)
+    new = "session 2 of olivia"
+    if how == "told":
+        world.gate.rotated(ME, new)
+    elif how == "a step-up":
+        other = world.gate.start("key.rotate", ME)
+        assert isinstance(world.gate.verify(other.id, "passkey", "touch", ME, rotate=lambda: new), Verified)
+    else:
+        other, second = world.ask("payout.plain")
+        world.gate.approvals.approve(second, INES)
+        assert isinstance(world.gate.verify(other.id, "approval", None, ME, rotate=lambda: new), Verified)
+    moved = replace(ME, session=Session(new))
+
+    assert world.collect(challenge).code is Code.CHALLENGE_NOT_FOUND
+    assert world.gate.start("payout.two", moved, resource=ACCOUNT, params=PARAMS).id == challenge.id
+    assert world.gate.approvals.approve(request, MARCUS).standing is Standing.READY
+    done = world.collect(challenge, moved)
+    assert isinstance(done, Verified)
+    assert done.grant.binding.session != challenge.binding.session
+
+
+@both_faces
+def test_what_ended_does_not_move(world: World) -> None:
+    """A request that was withdrawn, or whose session was ended before it was renewed, stays ended."""
+    first, request = world.ask("payout.plain")
+    assert world.gate.approvals.withdraw(request, ME)
+    second, _ = world.ask("payout.two")
+    third, _ = world.ask("strict", who("olivia", 5))
+    world.gate.revoke(ME, session=True)
+    world.gate.rotated(ME, "session 2 of olivia")
+    moved = replace(ME, session=Session("session 2 of olivia"))
+    for challenge in (first, second, third):
+        assert world.gate.challenge(challenge.id, moved) is None
+    assert world.gate.challenge(third.id, who("olivia", 5)) is not None
+
+
 @both_faces
 def test_a_session_that_cannot_be_rotated_collects_nothing(world: World) -> None:
     """And nothing is lost: it can be collected later."""

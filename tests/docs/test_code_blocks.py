@@ -18,7 +18,7 @@ import pytest
 import stepup
 from stepup import AsyncStepUp, Code, Limits, Policy, Risk, StepUp
 from stepup._policy_models import ActionKeys, PolicyKeys
-from stepup._sync import Devices, Factors
+from stepup._sync import Approvals, Devices, Factors
 from stepup.challenge import State
 from stepup.event import Event, EventType
 from stepup.policy import DEFAULT_POLICIES
@@ -331,7 +331,8 @@ def test_api_lists_every_method_of_a_gate() -> None:
     gate = [name for name, value in vars(StepUp).items() if not name.startswith("_") and callable(value)]
     factors = [name for name, value in vars(Factors).items() if name[0] != "_" and callable(value)]
     devices = [name for name, value in vars(Devices).items() if name[0] != "_" and callable(value)]
-    assert listed == [*gate, *factors, *devices]
+    approvals = [name for name, value in vars(Approvals).items() if name[0] != "_" and callable(value)]
+    assert listed == [*gate, *factors, *devices, *approvals]
 
 
 # -- the default table --------------------------------------------------------------

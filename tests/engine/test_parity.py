@@ -14,8 +14,8 @@ import pytest
 from engine_bench import ACTIONS, CONTEXT, ORG, PASSWORD, SECRET, Asynced, Counting, context, outcome, scripted, world
 
 from stepup import Action, AsyncStepUp, Policy, Rejected, RiskAssessment, RiskLevel, StepUp, StepUpError, Verified
-from stepup._async import AsyncFactors
-from stepup._sync import Factors
+from stepup._async import AsyncApprovals, AsyncFactors
+from stepup._sync import Approvals, Factors
 from stepup.errors import ConfigurationError, WrongColour
 from stepup.mailers import AsyncOutbox, Outbox
 from stepup.ports import Message
@@ -24,7 +24,7 @@ from stepup.testing.clock import FrozenClock
 from stepup.testing.scripted import ScriptedVerifier
 from stepup.verifiers import TOTP, EmailCode, Password
 
-PAIRS = [(StepUp, AsyncStepUp), (Factors, AsyncFactors)]
+PAIRS = [(StepUp, AsyncStepUp), (Factors, AsyncFactors), (Approvals, AsyncApprovals)]
 ONLY_ASYNC = {"offload"}
 """Constructor parameters of the async face alone: where blocking work runs."""
 

@@ -83,8 +83,6 @@ def test_a_signal_does_what_its_row_says(face: str, signal: Signal) -> None:
     assert (Fate.STAYS if kept else Fate.ENDS) is row.devices
     assert one.fates() == (row.grants_here, row.tokens_here, row.challenges_here)
     assert two.fates() == (row.grants_elsewhere, row.tokens_elsewhere, row.challenges_elsewhere)
-    # An approval is a challenge that somebody else answers, so it stands and falls with challenges.
-    assert (row.approvals_here, row.approvals_elsewhere) == (row.challenges_here, row.challenges_elsewhere)
     assert stranger.fates() == (Fate.STAYS, Fate.STAYS, Fate.STAYS)
     refused = isinstance(outcome(lambda: here.start("member.role", ELSEWHERE)), Denied)
     assert refused is row.barred

@@ -10,6 +10,7 @@
 ``look``      ``cancel`` and ``challenge``
 ``asking``    asking others to approve; ``approvals`` is their side, ``electorate`` who they are
 ``collecting`` ``verify("approval")``: what they approved is collected
+``carrying``  requests for approval move with their session
 ``rotating``  the session's new id, before anything is minted
 ``factors``   enrolment
 ``upkeep``    ``revoke``, ``rotated``, ``unlock``, ``forget``, ``events``, ``purge``

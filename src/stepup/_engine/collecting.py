@@ -23,6 +23,7 @@ from stepup.decide.standing import NOT_FOUND, Refusal, answer_keys, check_standi
 from stepup.errors import Code, StoreBusy
 from stepup.grant import Grant
 
+from .carrying import carry
 from .core import TRIES, Core, ids
 from .electorate import ballot
 from .minted import verified
@@ -64,9 +65,10 @@ async def collect(
         changes, outcome = attempt.conclude(one, request, snapshot, findings, now, ids())
         if await core.apply(where, _naming(changes, votes)) is None:
             await tell_of(core, context, changes.events, challenge.label)
-            if isinstance(outcome, Grant):
-                return verified(core, challenge, outcome, issued(changes, minting.fresh), minting)
-            return outcome
+            if not isinstance(outcome, Grant):
+                return outcome
+            await carry(core, where, session, new, now)
+            return verified(core, challenge, outcome, issued(changes, minting.fresh), minting)
         snapshot = await core.load(where, _keys(core, challenge.id, session, new))
     raise StoreBusy(f"Collecting an approval lost {TRIES} times.")
 

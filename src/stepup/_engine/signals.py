@@ -10,6 +10,7 @@ from stepup.context import MAX_TEXT, Actor, Context, Session, require_actor, req
 from stepup.decide import signal as pure
 from stepup.errors import InvalidInput
 
+from .carrying import carry
 from .core import Core, ids
 
 
@@ -31,7 +32,10 @@ async def signal(core: Core, who: Actor | Context, word: object, session_id: str
         changes = pure.changes(told, context, session, new, snapshot, now, ids())
         return changes, changes is not None
 
-    return await core.commit(core.partition(context.actor), pure.signal_keys(told, session, new), decide)
+    where = core.partition(context.actor)
+    done = await core.commit(where, pure.signal_keys(told, session, new), decide)
+    await carry(core, where, session, new, now)
+    return done
 
 
 async def enable(core: Core, who: Actor | Context) -> bool:

@@ -28,6 +28,7 @@ from stepup.event import Event
 from stepup.grant import Grant, Shelf
 
 from .authorize import require
+from .carrying import carry
 from .core import Core, ids
 from .enrolment import own_account
 
@@ -81,6 +82,7 @@ async def rotated(core: Core, context: Context, session_id: str) -> None:
         return revoke.rotate(context, old, new, snapshot, now, ids()), None
 
     await core.commit(core.partition(context.actor), revoke.rotation_keys(old, new), decide)
+    await carry(core, core.partition(context.actor), old, new, now)
 
 
 async def unlock(core: Core, actor: Actor, support: Context, methods: Sequence[str] | None, token: object) -> None:

@@ -22,6 +22,7 @@ from stepup.errors import Code, InvalidInput, StepUpError
 from stepup.event import Event, EventType
 from stepup.grant import Grant
 
+from .carrying import carry
 from .collecting import collect
 from .core import Core, ids, logger
 from .minted import verified
@@ -150,4 +151,5 @@ async def _conclude(
     await tell_of(core, context, written, one.challenge.label)
     if isinstance(outcome, MoreNeeded | Rejected):
         return outcome
+    await carry(core, where, request.binding.session, findings.rotated, now)
     return verified(core, one.challenge, outcome, kept, minting)

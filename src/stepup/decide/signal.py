@@ -72,7 +72,7 @@ TABLE: Final[Mapping[Signal, Row]] = {
     #                      grants  tokens  challenges  approvals  devices
     Signal.PASSWORD_CHANGED: Row(E, E, E, E, E, E, E, E, E),
     Signal.FACTOR_CHANGED: Row(E, E, E, E, E, E, E, E, E),
-    Signal.SESSION_ROTATED: Row(M, S, E, S, E, S, E, S, S),
+    Signal.SESSION_ROTATED: Row(M, S, E, S, E, S, M, S, S),
     Signal.LOGGED_OUT: Row(E, S, E, S, E, S, E, S, S),
     Signal.DISABLED: Row(E, E, E, E, E, E, E, E, E, barred=True),
     Signal.RISK_RAISED: Row(E, E, E, E, E, E, E, E, E),

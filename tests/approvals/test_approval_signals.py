@@ -1,0 +1,56 @@
+"""What becomes of requests for approval when the application tells what has happened to their requester."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from approval_world import INES, ME, World, both_faces, every_store
+
+from stepup import Session
+from stepup.approval import Standing
+from stepup.decide.attempt import Rejected, Verified
+from stepup.decide.signal import TABLE, Fate, Signal
+from stepup.errors import Code, Denied
+
+ELSEWHERE = replace(ME, session=Session("sess_elsewhere", ME.session.authenticated_at if ME.session else None))
+
+
+def fate(world: World, challenge_id: str, request: str) -> Fate:
+    """What has become of a request that was made in the session of ``ME``."""
+    shown = world.gate.approvals.get(request, ME)
+    if shown is None or shown.standing not in {Standing.PENDING, Standing.READY}:
+        return Fate.ENDS
+    here = world.gate.challenge(challenge_id, ME)
+    return Fate.STAYS if here is not None else Fate.MOVES
+
+
+@both_faces
+@pytest.mark.parametrize("signal", TABLE)
+def test_a_signal_does_to_requests_what_its_row_says(world: World, signal: Signal) -> None:
+    """Told of the session it was asked in, and of another."""
+    row = TABLE[signal]
+    moved = "sess_new" if signal is Signal.SESSION_ROTATED else None
+    challenge, request = world.ask()
+    world.gate.signal(ELSEWHERE, signal, moved_to=moved and f"{moved}_2")
+    assert fate(world, challenge.id, request) is row.approvals_elsewhere
+    if row.approvals_elsewhere is Fate.ENDS:
+        return
+    world.gate.signal(ME, signal, moved_to=moved)
+    assert fate(world, challenge.id, request) is row.approvals_here
+
+
+@every_store
+def test_somebody_who_was_disabled_approves_nothing(world: World) -> None:
+    """Nor counts what they approved before; enabled again, they start anew."""
+    challenge, request = world.ask("payout.plain")
+    world.gate.approvals.approve(request, INES)
+    world.gate.signal(INES, "disabled")
+    waiting = world.collect(challenge)
+    assert isinstance(waiting, Rejected)
+    assert waiting.code is Code.APPROVAL_PENDING
+    with pytest.raises(Denied):
+        world.gate.approvals.approve(request, INES)
+    world.gate.enable(INES)
+    world.gate.approvals.approve(request, INES)
+    assert isinstance(world.collect(challenge), Verified)
