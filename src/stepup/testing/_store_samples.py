@@ -13,6 +13,7 @@ from typing import Final
 
 from stepup.approval import Answer, Asked, Choice, Standing
 from stepup.binding import Binding
+from stepup.bundle import Listed, Part
 from stepup.challenge import Challenge, FactorRef, Preparation, State
 from stepup.changes import (
     ACCOUNT,
@@ -86,6 +87,9 @@ GRANT: Final = Grant(
     fence=2**53 - 1,
     group="sudo",
 )
+BUNDLED: Final = replace(
+    GRANT, id="grant_" + HASH[::-1], items=(Part("ab" * 32, "cd" * 16), Part("ba" * 32, "dc" * 16))
+)
 CHALLENGE: Final = Challenge(
     id="stepup_" + HASH,
     binding=BINDING,
@@ -145,9 +149,23 @@ CHALLENGE: Final = Challenge(
             ),
         ),
         ended=Standing.DENIED,
+        email="o.tomo@northstar.example",
     ),
+    items=(
+        Listed(
+            action="payout.create",
+            label=TEXT,
+            level=3,
+            resource_type="account",
+            resource_id=TEXT,
+            resource_label=TEXT,
+            params='{"amount":"120.00"}',
+            shown=(("Amount", TEXT),),
+        ),
+    ),
+    uses=7,
 )
-SHELF: Final = Shelf(epochs=(3, 4), fence=5, grants=(GRANT,), proved=(Proved(PROOF, GRANT.id, BINDING),))
+SHELF: Final = Shelf(epochs=(3, 4), fence=5, grants=(GRANT, BUNDLED), proved=(Proved(PROOF, GRANT.id, BINDING),))
 LARGE: Final = replace(
     SHELF,
     grants=tuple(
@@ -186,7 +204,7 @@ FACTORS: Final = FactorSet(
     )
 )
 THROTTLE_VALUE: Final = Throttle(
-    open=(OpenChallenge(HASH, CHALLENGE.id, SOON),),
+    open=(OpenChallenge(HASH, CHALLENGE.id, SOON, asked=True),),
     starts=(NOW, 99),
     sends=(Send("payout.create", CHALLENGE.id, NOW),),
     guesses=(Guess(CHALLENGE.id, ("fac_1", "fac_2"), NOW, 4),),
