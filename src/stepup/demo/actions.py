@@ -7,6 +7,7 @@ action                    risk     what is particular
 ``export_data``           medium   passkey or authenticator
 ``rotate_key``            high     passkey or password; the new secret is shown once
 ``payout.create``         critical amount and payee are bound and shown; good once
+``payout.large``          critical above 1,000.00 EUR: own proof, and the approval of another owner or admin
 ``member.role``           high     the new role is bound
 ``member.remove``         medium   passes while signing in is recent; high for an owner or admin
 ``organization.delete``   critical good once; every method, so that each can be tried
@@ -22,16 +23,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
-from stepup import Action, Context, Policy, Resource, Risk, RiskLevel, any_of
+from stepup import Action, Context, Policy, Resource, Risk, RiskLevel, all_of, any_of
+from stepup.approval import Approvers
 from stepup.policy import Params
 
 from .workspace import PAYEES, Workspace
 
 MFA, EXPORT, ROTATE = "disable_mfa", "export_data", "rotate_key"
-PAYOUT, ROLE, REMOVE, DELETE, NOTE = (
-    "payout.create", "member.role", "member.remove", "organization.delete", "note.edit",
+PAYOUT, LARGE, ROLE, REMOVE, DELETE, NOTE = (
+    "payout.create", "payout.large", "member.role", "member.remove", "organization.delete", "note.edit",
 )  # fmt: skip
 EVERY_METHOD = any_of("passkey", "totp", "password", "email_code", "recovery_code")
+OWN_PROOF = any_of("passkey", "totp", "password")
 GRANT_SECONDS = 300
 STRICT = Policy(max_age=GRANT_SECONDS, grant_ttl=GRANT_SECONDS, block_session_risk=(RiskLevel.HIGH, RiskLevel.UNKNOWN))
 
@@ -59,6 +62,7 @@ CARDS: Mapping[str, Card] = {
     EXPORT: Card("download", "Export", "/customers/export", resource={"type": "dataset", "id": "customers"}),
     ROTATE: Card("key", "Rotate", page=("/keys", "Open API keys"), resource={"type": "api_key", "id": "key_live"}),
     PAYOUT: Card("bank", "Pay", page=("/billing", "Open billing")),
+    LARGE: Card("people", "Pay", page=("/billing", "Open billing")),
     ROLE: Card("people", "Change", page=("/members", "Open members")),
     REMOVE: Card("people", "Remove", page=("/members", "Open members")),
     DELETE: Card("trash", "Delete", page=("/workspace", "Open settings")),
@@ -129,6 +133,17 @@ def actions(workspace: Workspace) -> tuple[Action, ...]:
             audit_level="Actor, amount, payee, result",
         ),
         Action(
+            LARGE,
+            "Pay out more than 1,000.00 EUR",
+            risk=Risk.CRITICAL,
+            description="Money leaves the balance of the workspace, once somebody else agrees.",
+            methods=all_of(OWN_PROOF, "approval"),
+            approvers=Approvers(("owner", "admin"), called="another owner or admin"),
+            describe=payout_in_words,
+            confirmation="Fresh proof of this amount to this payee, and the approval of another owner or admin",
+            audit_level="Actor, approver, amount, payee, result",
+        ),
+        Action(
             ROLE,
             "Change a member's role",
             risk=Risk.HIGH,
@@ -170,7 +185,8 @@ def actions(workspace: Workspace) -> tuple[Action, ...]:
 
 # -- money --------------------------------------------------------------------------------
 
-MOST = Decimal(50_000)
+MOST, ALONE = Decimal(50_000), Decimal(1_000)
+"""The most that can be paid at once, and the most that one person pays alone."""
 
 
 def amount_of(text: str) -> Decimal | None:

@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from stepup import StepUp
 
-from .pages import account, desk, factors, workspace
+from .pages import account, approvals, desk, factors, review, workspace
 from .seed import Parts
 from .site import Site
 from .watch import Watch
@@ -29,6 +29,8 @@ def make_app(gate: StepUp, parts: Parts, watch: Watch) -> Starlette:
             *account.routes(site, watch),
             *workspace.routes(site),
             *factors.routes(site),
+            *review.routes(site),
+            *approvals.routes(site),
             *desk.routes(site),
             Mount("/static", files, name="static"),
         ]

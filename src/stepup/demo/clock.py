@@ -1,7 +1,8 @@
-"""The demo's clocks: one that shows the past, for what people did yesterday, and one that can be put on by a day.
+"""The demo's clocks: one that shows the past, for what people did yesterday, and one that can be put on.
 
 A new passkey waits for a day where it was added under a weaker proof. Nobody wants to wait that long to try one, so the
-demo can skip it. An authenticator app knows nothing of that: it shows the code of the real time, and is judged by it.
+demo can skip it; and an hour, to see what a remembered device is good for. An authenticator app knows nothing of that:
+it shows the code of the real time, and is judged by it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from stepup.ports import Ceremony, Checked, State
 from stepup.verifiers import TOTP
 
-DAY = timedelta(hours=25)
+DAY, HOUR = timedelta(hours=25), timedelta(hours=1)
 
 
 class Past:
@@ -36,9 +37,9 @@ class Ahead:
         """The time."""
         return datetime.now(UTC) + self.skipped
 
-    def skip(self) -> None:
-        """Put it on by a day."""
-        self.skipped += DAY
+    def skip(self, by: timedelta) -> None:
+        """Put it on."""
+        self.skipped += by
 
 
 class RealTimeTOTP(TOTP):

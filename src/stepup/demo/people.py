@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from stepup import Actor, Context, RiskAssessment, RiskLevel
+from stepup import Actor
 from stepup.ports import Message
 
 KEPT = 100
@@ -88,20 +88,3 @@ class People:
     def as_dict(self) -> Mapping[str, object]:
         """The owner, and everybody else beside."""
         return {**self.owner.as_dict(), "people": [one.as_dict() for one in self.everybody]}
-
-
-class Browsers:
-    """The risk of a session: high in a browser that its person has not signed in with, as after a stolen cookie."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, set[str]] = {}
-
-    def signed_in(self, person: str, browser: str) -> None:
-        """*person* has signed in with *browser*."""
-        self._known.setdefault(person, set()).add(browser)
-
-    def assess(self, context: Context, action: str, /) -> RiskAssessment:  # noqa: ARG002 -- the port's signature
-        """Judge one request."""
-        if (context.user_agent or "") in self._known.get(context.actor.id, set()):
-            return RiskAssessment(5, RiskLevel.LOW)
-        return RiskAssessment(90, RiskLevel.HIGH, ("a browser that nobody signed in with",))

@@ -1,7 +1,7 @@
 """The demo's gate, and its people: passwords for all, an authenticator app and recovery codes for the owner.
 
-She enrolled the authenticator the day before, since a factor added under a weaker proof counts after 24 hours only;
-that part runs under a clock of its own.
+She enrolled the authenticator two days before, since a factor added under a weaker proof counts after 24 hours only,
+and the recovery codes the day before; that part runs under clocks of its own.
 """
 
 from __future__ import annotations
@@ -15,12 +15,16 @@ from stepup import Actor, Context, Session, StepUp, StepUpRequired, Verified
 from stepup.event import Event
 from stepup.factor import Factor
 from stepup.ports import Clock, Store
-from stepup.verifiers import EmailCode, Passkey, Password, RecoveryCode
+from stepup.verifiers import Approval, EmailCode, Passkey, Password, RecoveryCode
 
 from .actions import MAY_START, actions
 from .clock import Ahead, Past, RealTimeTOTP
-from .people import Browsers, Mails, People, Person
+from .people import Mails, People, Person
+from .risk import Browsers, rules
 from .workspace import Member, Workspace, furnished
+
+WITH_APP, WITH_CODES = 51, 25
+"""How many hours ago the owner enrolled them; a change of the last day would count as a risk."""
 
 
 @dataclass
@@ -47,12 +51,17 @@ def build_gate(parts: Parts, clock: Clock | None = None, on_event: Callable[[Eve
             Password(check=parts.people.check, version_of=parts.people.version_of),
             EmailCode(mailer=parts.mails),
             RecoveryCode(),
+            Approval(
+                roles_of=lambda context: [parts.workspace.role_of(context.actor.id)],
+                addresses=lambda asked: [one.email for one in parts.workspace.managers(but=asked.requester)],
+                inbox_url=f"{parts.origin}/approvals",
+            ),
         ],
         store=parts.store,
         secret=parts.secret,
         mailer=parts.mails,
         clock=clock or parts.clock,
-        risk=parts.browsers.assess,
+        risk=rules(parts.browsers),
         may_start=lambda action, context: action in MAY_START,  # noqa: ARG005 -- the hook's signature
         on_event=on_event,
         enrol_url="/factors",
@@ -65,8 +74,9 @@ def seeded(store: Store, secret: bytes, mails: Mails, origin: str) -> Parts:
     owner, *others = [_person(name, role) for name, role in _PEOPLE]
     quiet = Mails(len)  # nobody reads what enrolling mails
     alone = Parts(store, secret, People([owner]), quiet, origin)
-    with_app = _with_authenticator(build_gate(alone, Past(hours=25)), owner)
-    complete = _with_recovery_codes(build_gate(alone, Past(minutes=10)), with_app)
+    alone.browsers.signed_in(owner.actor.id, "")  # she has none yet
+    with_app = _with_authenticator(build_gate(alone, Past(hours=WITH_APP)), owner)
+    complete = _with_recovery_codes(build_gate(alone, Past(hours=WITH_CODES)), with_app)
     people = People([complete, *others])
     workspace = furnished({one.id: one for one in map(_member, people.everybody)})
     return Parts(store, secret, people, mails, origin, workspace=workspace)
@@ -85,23 +95,23 @@ def _member(one: Person) -> Member:
 
 
 def _with_authenticator(gate: StepUp, person: Person) -> Person:
-    context = _signed_in(person.actor, 25)
+    context = _signed_in(person.actor, WITH_APP)
     try:
         gate.factors.enrol_totp(context)
     except StepUpRequired as needed:
         _prove(gate, needed, context, "password", person.password)
     enrolled = gate.factors.enrol_totp(context, label="Phone")
-    confirmed = gate.factors.confirm_totp(context, enrolled.factor_id, _code(enrolled.secret, Past(hours=25)))
+    confirmed = gate.factors.confirm_totp(context, enrolled.factor_id, _code(enrolled.secret, Past(hours=WITH_APP)))
     assert isinstance(confirmed, Factor)
     return replace(person, totp_secret=enrolled.secret)
 
 
 def _with_recovery_codes(gate: StepUp, person: Person) -> Person:
-    context = _signed_in(person.actor, 1)
+    context = _signed_in(person.actor, WITH_CODES)
     try:
         gate.factors.new_recovery_codes(context)
     except StepUpRequired as needed:
-        _prove(gate, needed, context, "totp", _code(person.totp_secret, Past(minutes=10)))
+        _prove(gate, needed, context, "totp", _code(person.totp_secret, Past(hours=WITH_CODES)))
     return replace(person, recovery_codes=gate.factors.new_recovery_codes(context))
 
 

@@ -66,6 +66,7 @@ NAVIGATION: Mapping[str, tuple[Link, ...]] = {
     ),
     "Workspace": (
         Link("/billing", "Billing", "bank"),
+        Link("/approvals", "Approvals", "stamp"),
         Link("/members", "Members", "people"),
         Link("/keys", "API keys", "code"),
         Link("/workspace", "Settings", "sliders"),
@@ -112,6 +113,14 @@ class Site:
         self._sessions.pop(request.cookies.get(COOKIE, ""), None)
         answer.delete_cookie(COOKIE)
         return answer
+
+    def end_sessions(self, person: str) -> int:
+        """End every session of *person*, whichever browser has it; how many there were."""
+        theirs = [made for made, known in self._sessions.items() if known.actor.id == person]
+        for made in theirs:
+            del self._sessions[made]
+        self.browsers.forget(person)
+        return len(theirs)
 
     def signed_in(self, endpoint: Endpoint) -> Endpoint:
         """*endpoint*, for whoever is signed in; anybody else is led to sign in."""
@@ -175,3 +184,19 @@ async def fields(request: Request) -> Mapping[str, str]:
         return dict(parse_qsl(body.decode()))
     except ValueError:
         return {}
+
+
+async def chosen(request: Request, name: str) -> tuple[str, ...]:
+    """What was chosen of several, each once: a field that is repeated, or a list in a JSON object."""
+    body = await request.body()
+    try:
+        if request.headers.get("content-type", "").startswith("application/json"):
+            found: object = json.loads(body)
+            named = cast("Mapping[str, object]", found if isinstance(found, dict) else {})
+            given = named.get(name)
+            several = cast("list[object]", given if isinstance(given, list) else [])
+        else:
+            several = [value for field, value in parse_qsl(body.decode()) if field == name]
+    except ValueError:
+        return ()
+    return tuple(dict.fromkeys(one for one in several if isinstance(one, str)))

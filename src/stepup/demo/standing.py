@@ -13,7 +13,7 @@ from datetime import datetime
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from stepup import Action, Context
+from stepup import Action, Context, RiskAssessment
 from stepup.decision import Outcome
 from stepup.event import Event
 from stepup.grant import Grant
@@ -62,6 +62,7 @@ class Standing:
     grants: Sequence[Grant]
     events: Sequence[Event]
     trust: Trust
+    risk: RiskAssessment
     labels: Mapping[str, str]
 
 
@@ -80,7 +81,8 @@ def _standing(site: Site, context: Context) -> Standing:
     cards = [_shown(site, context, registry[name], card, grants) for name, card in own.items()]
     events = site.gate.events(context.actor, limit=SHOWN).items
     labels = {name: one.label for name, one in registry.items()}
-    return Standing(cards, grants, events, _trust(site, context), labels)
+    risk = site.gate.check(MFA, context).risk
+    return Standing(cards, grants, events, _trust(site, context), risk, labels)
 
 
 def _shown(site: Site, context: Context, action: Action, card: Card, grants: Sequence[Grant]) -> Shown:

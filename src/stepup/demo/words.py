@@ -1,10 +1,10 @@
-"""What the demo says: after something was done, of events, methods and time; and the templates it says it with."""
+"""What the demo says: after something was done, of events, methods, risk and time; and the templates for it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -37,6 +37,16 @@ MESSAGES: Mapping[str, Message] = {
     "signed_in": Message("Signed in."),
     "signed_out": Message("Signed out."),
     "skipped": Message("A day has passed. Sign in again."),
+    "skipped_hour": Message("An hour has passed."),
+    "approved": Message("Approved. Whoever asked can go on."),
+    "denied": Message("Refused. Whoever asked is told why."),
+    "withdrawn": Message("Your request was taken back."),
+    "not_waiting": Message("That does not wait for you any more. Nothing was changed.", good=False),
+    "alarm": Message("Everything has ended, in every browser. Sign in again."),
+    "rotated": Message("The keys were rotated. Their old secrets have stopped working."),
+    "forgotten": Message("It was forgotten. Each sign-in there counts for itself again."),
+    "reviewed": Message("These are the devices that are remembered."),
+    "no_device": Message("There is no such device.", good=False),
     "wrong": Message("That e-mail and password do not belong together.", good=False),
     "sign_in": Message("Sign in first.", good=False),
     "not_allowed": Message("Only owners and admins can do that. Nothing was changed.", good=False),
@@ -47,6 +57,7 @@ MESSAGES: Mapping[str, Message] = {
     "no_member": Message("There is no such member.", good=False),
     "last_owner": Message("A workspace needs an owner. Make somebody else one first.", good=False),
     "no_key": Message("There is no such key.", good=False),
+    "no_keys": Message("Choose the keys to rotate. Nothing was changed.", good=False),
     "not_confirmed": Message("Type the name of the workspace to delete it. Nothing was deleted.", good=False),
     "no_factor": Message("There is no such factor.", good=False),
     "wrong_code": Message("That code was not right. Take the newest one from the app.", good=False),
@@ -88,6 +99,12 @@ EVENTS: Mapping[str, str] = {
     "device_renamed": "A device was given another name",
     "device_revoked.ok": "A device was forgotten",
     "device_revoked.refused": "An old token of a device came again; the device was forgotten",
+    "approval_requested": "Somebody else was asked to approve",
+    "approval_given": "Somebody else approved",
+    "approval_denied": "Somebody else refused",
+    "approval_withdrawn": "A request for approval was taken back",
+    "approval_expired": "A request for approval ran out",
+    "approval_refused": "An answer to a request was not taken",
     "disabled": "The account was disabled",
     "enabled": "The account was enabled again",
 }
@@ -95,12 +112,47 @@ EVENTS: Mapping[str, str] = {
 OWN: Mapping[str, str] = {
     "stepup.factor.add": "Add a verification method",
     "stepup.factor.remove": "Remove a verification method",
+    "stepup.approval.approve": "Approve what somebody else asks for",
     "stepup.device.manage": "Review remembered devices",
 }
 """stepup's own actions, which no registry of an application names."""
 
 
-TABLES: Mapping[str, Mapping[str, str]] = {"METHODS": METHODS, "EVENTS": EVENTS, "OWN": OWN}
+class Reason(NamedTuple):
+    """A sign of risk, for the person whom it is about: its name, and what it means."""
+
+    name: str
+    text: str
+
+
+RISKS: Mapping[str, Reason] = {
+    "new_device": Reason("New device", "You have not proved here yet that it is you."),
+    "new_network": Reason("New network", "No proof has come from this network in the last 90 days."),
+    "long_since_proof": Reason("Long ago", "Your last proof is more than 30 days old."),
+    "recent_failures": Reason("Wrong answers", "Three or more within the hour, and no right one since."),
+    "recent_factor_change": Reason("Changed methods", "A way to prove was added, changed or removed in the last day."),
+    "impossible_country": Reason("Another country", "Your last proof came from too far away for that."),
+    "unfamiliar_browser": Reason("Unfamiliar browser", "You have signed in with another one, never with this."),
+    "history_unreadable": Reason("No history", "What is known about you could not be read."),
+}
+UNTOLD = Reason("Not known", "One of the signs could not be read. Not known is the worst there is.")
+
+LEVELS: Mapping[str, str] = {
+    "low": "Each action asks for what its card says, and no more.",
+    "medium": "Nothing is blocked. One right proof here, and this place is known.",
+    "high": "Turning two factors off, exporting, rotating keys are blocked; the rest takes passkey or authenticator.",
+}
+"""What the level of risk changes; unknown changes what high does."""
+
+
+def reason_of(code: str) -> Reason:
+    """A reason in words."""
+    return RISKS.get(code, UNTOLD)
+
+
+TABLES: Mapping[str, Mapping[str, object]] = {
+    "METHODS": METHODS, "EVENTS": EVENTS, "OWN": OWN, "RISKS": {**RISKS, "": UNTOLD}, "LEVELS": LEVELS,
+}  # fmt: skip
 """What every template can look up."""
 
 
@@ -129,5 +181,6 @@ def environment() -> Environment:
     """The templates. What stands in them is escaped, always; a name that is missing is an error."""
     made = Environment(loader=PackageLoader("stepup.demo"), autoescape=True, undefined=StrictUndefined)
     made.trim_blocks = made.lstrip_blocks = True
-    made.filters |= {"moment": moment, "ago": ago, "event_words": event_words}
+    filters = cast("dict[str, Callable[..., object]]", made.filters)
+    filters.update({"moment": moment, "ago": ago, "event_words": event_words, "reason": reason_of})
     return made

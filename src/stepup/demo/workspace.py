@@ -16,6 +16,7 @@ from typing import Final
 
 NAME: Final = "Northstar"
 ID: Final = "org_7"
+DRAFTS: Final = 50
 ROLES: Final = ("member", "admin", "owner")
 
 
@@ -51,6 +52,16 @@ class Payout:
 
 
 @dataclass(frozen=True)
+class Draft:
+    """A payout that waits for somebody else: what its requester comes back to."""
+
+    id: str
+    amount: Decimal
+    payee: Payee
+    by: str
+
+
+@dataclass(frozen=True)
 class Key:
     """An API key: what can be shown of it, never its secret."""
 
@@ -78,6 +89,7 @@ class Workspace:
     members: dict[str, Member]
     balance: Decimal = Decimal("48250.00")
     payouts: list[Payout] = field(default_factory=list[Payout])
+    drafts: dict[str, Draft] = field(default_factory=dict[str, Draft])
     keys: dict[str, Key] = field(default_factory=dict[str, Key])
     note: str = "Releases on Tuesdays. Ask in #ops before you touch the queue."
     deleted_at: datetime | None = None
@@ -94,6 +106,10 @@ class Workspace:
         """Whether they may change what belongs to everybody."""
         return self.role_of(person) in {"admin", "owner"}
 
+    def managers(self, *, but: str) -> list[Member]:
+        """The owners and admins, but one."""
+        return [one for one in self.members.values() if one.id != but and self.manages(one.id)]
+
     def last_owner(self, member: str) -> bool:
         """Whether nobody but *member* owns the workspace."""
         return [one.id for one in self.members.values() if one.role == "owner"] == [member]
@@ -107,6 +123,17 @@ class Workspace:
         self.balance -= amount
         made = Payout(datetime.now(UTC), amount, payee, by, f"po_{secrets.token_hex(3)}")
         self.payouts.insert(0, made)
+
+    def draft(self, amount: Decimal, payee: Payee, by: str) -> Draft:
+        """What *by* wants to have paid: the same again for the same again, so that the request for it is found."""
+        for one in self.drafts.values():
+            if (one.amount, one.payee, one.by) == (amount, payee, by):
+                return one
+        made = Draft(f"pd_{secrets.token_hex(3)}", amount, payee, by)
+        self.drafts[made.id] = made
+        for oldest in list(self.drafts)[:-DRAFTS]:
+            del self.drafts[oldest]
+        return made
 
     def rotate(self, key: str) -> str:
         """A new secret in place of the old one; what is kept is its digest."""

@@ -1,4 +1,4 @@
-"""What only a demo has: its outbox, and a day that can be skipped. Both for this machine only."""
+"""What only a demo has: its outbox, and time that can be skipped. Both for this machine only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from stepup.demo.site import Endpoint, Site, wants_page
+from stepup.demo.clock import DAY, HOUR
+from stepup.demo.site import Endpoint, Site, fields, wants_page
 
 
 def routes(site: Site) -> list[Route]:
@@ -23,8 +24,11 @@ def routes(site: Site) -> list[Route]:
 
     @local
     async def skip(request: Request) -> Response:
-        """Put the clock on by a day, and sign out: that is what a day later is like."""
-        site.clock.skip()
+        """Put the clock on by a day, and sign out: that is what a day later is like. By an hour: and stay."""
+        if (await fields(request)).get("by") == "hour":
+            site.clock.skip(HOUR)
+            return site.answer(request, "skipped_hour")
+        site.clock.skip(DAY)
         return await site.sign_out(request, site.answer(request, "skipped"))
 
     return [Route("/demo/outbox", outbox), Route("/demo/skip", skip, methods=["POST"])]

@@ -1,4 +1,4 @@
-"""Ways to prove, devices, history: stepup's elements show and change them, and in each stands what works without.
+"""Ways to prove: stepup's element shows and changes them, and in it stands what works without.
 
 Adding and removing are protected by stepup itself: the gate's ``factors`` raise what blocks them, as any guard does.
 """
@@ -13,12 +13,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from stepup import Context
-from stepup.demo.actions import actions
 from stepup.demo.site import Site, fields
 from stepup.factor import Factor
 from stepup.web.enrolment import picture
 
-MANY = 50
 KEPT = frozenset({"passkey", "totp", "recovery_code"})
 """Those that stepup keeps, so that they can be removed here."""
 
@@ -36,19 +34,6 @@ def routes(site: Site) -> list[Route]:
     async def factors(request: Request) -> Response:
         found: Sequence[Factor] = await run_in_threadpool(gate.factors.list, await known(request))
         return site.page(request, "factors.html", factors=found, kept=KEPT, now=site.clock.now())
-
-    @site.signed_in
-    async def devices(request: Request) -> Response:
-        context = await known(request)
-        remembered = await run_in_threadpool(gate.devices.recognise, context)
-        return site.page(request, "devices.html", device=context.device, remembered=remembered is not None)
-
-    @site.signed_in
-    async def activity(request: Request) -> Response:
-        after = request.query_params.get("after")
-        page = await run_in_threadpool(gate.events, (await known(request)).actor, after=after, limit=MANY)
-        labels = {one.id: one.label for one in actions(site.workspace)}
-        return site.page(request, "activity.html", events=page.items, after=page.after, labels=labels)
 
     @site.signed_in
     async def add_app(request: Request) -> Response:
@@ -80,6 +65,4 @@ def routes(site: Site) -> list[Route]:
         Route("/factors/totp/{factor}", confirm_app, methods=["POST"]),
         Route("/factors/codes", new_codes, methods=["POST"]),
         Route("/factors/{factor}/remove", remove, methods=["POST"]),
-        Route("/devices", devices),
-        Route("/activity", activity),
     ]

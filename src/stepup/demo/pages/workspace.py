@@ -1,7 +1,7 @@
 """What belongs to the workspace: payouts, members, API keys, the note, and the end of it all.
 
 The calls with something to say are read first, judged by what the workspace knows, and only then is proof asked for
-just this: ``require`` with the amount, the payee, the role.
+just this: ``require`` with the amount, the payee, the role; ``require_bundle`` with every key that is to be rotated.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from stepup import Resource
+from stepup import Item, Resource
 from stepup.demo import actions as do
-from stepup.demo.site import Endpoint, Site, fields, wants_page
-from stepup.demo.workspace import ID, NAME, PAYEES, ROLES
+from stepup.demo.site import Endpoint, Site, chosen, fields, wants_page
+from stepup.demo.workspace import ID, NAME, PAYEES, ROLES, Key
 
 
 def routes(site: Site) -> list[Route]:
@@ -48,7 +48,7 @@ def _page(site: Site, template: str) -> Endpoint:
 def _money(site: Site) -> list[Route]:
     @site.managing
     async def pay(request: Request) -> Response:
-        """Validate, ask for proof of this amount to this payee, pay."""
+        """Validate, ask for proof of this amount to this payee, and above what one person may for another's; pay."""
         given, known = await fields(request), site.person(request)
         amount, payee = do.amount_of(given.get("amount", "")), PAYEES.get(given.get("payee", ""))
         if amount is None or known is None:
@@ -57,8 +57,15 @@ def _money(site: Site) -> list[Route]:
             return site.answer(request, "bad_payee", "/billing", 422)
         if amount > site.workspace.balance:
             return site.answer(request, "no_money", "/billing", 422)
-        account = Resource("balance", ID, f"{NAME} operating account")
-        await site.step_up.require(request, do.PAYOUT, resource=account, params=do.payout_params(amount, payee.id))
+        params = do.payout_params(amount, payee.id)
+        if amount > do.ALONE:
+            draft = site.workspace.draft(amount, payee, known.actor.id)
+            about = Resource("payout", draft.id, f"{NAME} operating account")
+            await site.step_up.require(request, do.LARGE, resource=about, params=params)
+            site.workspace.drafts.pop(draft.id, None)
+        else:
+            account = Resource("balance", ID, f"{NAME} operating account")
+            await site.step_up.require(request, do.PAYOUT, resource=account, params=params)
         site.workspace.pay(amount, payee, known.name)
         return site.answer(request, do.PAYOUT, "/billing")
 
@@ -109,13 +116,35 @@ def _keys(site: Site) -> list[Route]:
         found = site.workspace.keys.get(request.path_params["key"])
         if found is None:
             return site.answer(request, "no_key", "/keys", 404)
-        await site.step_up.require(request, do.ROTATE, resource=Resource("api_key", found.id))
+        await site.step_up.require(request, do.ROTATE, resource=_named(found))
         secret = site.workspace.rotate(found.id)
         if wants_page(request):
-            return site.page(request, "secret.html", key=found, secret=secret)
-        return site.answer(request, do.ROTATE, "/keys", key=found.name, secret=secret)
+            return site.page(request, "secret.html", made=[(found, secret)])
+        return site.answer(request, do.ROTATE, "/keys", id=found.id, key=found.name, secret=secret)
 
-    return [Route("/keys/{key}/rotate", rotate, methods=["POST"])]
+    @site.managing
+    async def rotate_several(request: Request) -> Response:
+        """Ask for one proof that names every key that was chosen; then all of them are replaced, or none is."""
+        names = await chosen(request, "key")
+        found = [key for key in map(site.workspace.keys.get, names) if key is not None]
+        if not found or len(found) < len(names):
+            return site.answer(request, "no_keys", "/keys", 422)
+        gate = await site.step_up.gate(request)
+        await gate.require_bundle([Item(do.ROTATE, _named(key)) for key in found])
+        made = [(key, site.workspace.rotate(key.id)) for key in found]
+        if wants_page(request):
+            return site.page(request, "secret.html", made=made)
+        secrets = [{"id": key.id, "key": key.name, "secret": secret} for key, secret in made]
+        return site.answer(request, "rotated", "/keys", secrets=secrets)
+
+    return [
+        Route("/keys/rotate", rotate_several, methods=["POST"]),
+        Route("/keys/{key}/rotate", rotate, methods=["POST"]),
+    ]
+
+
+def _named(key: Key) -> Resource:
+    return Resource("api_key", key.id, key.name)
 
 
 def _settings(site: Site) -> list[Route]:

@@ -7,6 +7,7 @@
  */
 import { prove } from "/stepup/static/stepup.js";
 import { part, say } from "./page.js";
+import { showRisk } from "./risk.js";
 import { name, own, row, showEvents, write } from "./rows.js";
 
 const STATUS = new Map([["blocked", "Blocked"], ["needs_proof", "Needs proof"], ["unlocked", "Unlocked"]]); // prettier-ignore
@@ -45,6 +46,7 @@ async function refresh() {
   grants = held.grants;
   document.querySelectorAll("[data-action]").forEach((card) => showCard(/** @type {HTMLElement} */ (card)));
   showSession(session);
+  showRisk(session);
   showGrants();
   showEvents(events.events, ahead, label);
   showCurrent();

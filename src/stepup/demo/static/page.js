@@ -48,22 +48,39 @@ export function part(where, within = document) {
 }
 
 /**
- * Rotate a key, and show the new secret: it is in this answer and nowhere else, not even in the history.
+ * Show secrets until the dialog is closed.
+ * @param {{id: string, key: string, secret: string}[]} made
+ */
+function reveal(made) {
+  const dialog = /** @type {HTMLDialogElement} */ (part("#reveal"));
+  const list = part("[data-live=secrets]", dialog);
+  const kept = /** @type {HTMLTemplateElement} */ (part("#secret-row", dialog));
+  for (const { id, key, secret } of made) {
+    const row = /** @type {HTMLElement} */ (/** @type {Element} */ (kept.content.firstElementChild).cloneNode(true));
+    part("[data-live=key]", row).textContent = key;
+    part("[data-live=secret]", row).textContent = secret;
+    list.append(row);
+    const ends = document.querySelector(`[data-key="${CSS.escape(id)}"] [data-live=ends]`);
+    if (ends) ends.textContent = secret.slice(-4);
+  }
+  part("[data-live=what]", dialog).textContent = made.length === 1 ? "secret" : "secrets";
+  dialog.addEventListener("close", () => list.replaceChildren(), { once: true });
+  dialog.showModal();
+  part("h2", dialog).focus();
+}
+
+/**
+ * Rotate a key or several, and show the new secret: it is in this answer and nowhere else, not even in the history.
  * @param {HTMLFormElement} form
  */
 async function rotate(form) {
   form.ariaBusy = "true";
   try {
-    const response = await fetch(form.action, { method: "POST", headers: { accept: "application/json" } });
+    const body = new URLSearchParams([...new FormData(form)].map(([name, value]) => [name, String(value)]));
+    const response = await fetch(form.action, { method: "POST", headers: { accept: "application/json" }, body });
     const told = await response.json();
     if (!response.ok) return say(told.message ?? told.title ?? "That did not work. Nothing was changed.", false);
-    const dialog = /** @type {HTMLDialogElement} */ (part("#reveal"));
-    part("[data-live=name]", dialog).textContent = "Northstar";
-    part("[data-live=secret]", dialog).textContent = told.secret;
-    dialog.addEventListener("close", () => part("[data-live=secret]", dialog).replaceChildren(), { once: true });
-    dialog.showModal();
-    part("h2", dialog).focus();
-    for (const ends of form.closest("tr")?.querySelectorAll("[data-live=ends]") ?? []) ends.textContent = told.secret.slice(-4);
+    reveal(told.secrets ?? [told]);
     say(told.message);
     document.dispatchEvent(new CustomEvent("northstar:changed"));
   } catch (error) {
@@ -90,7 +107,8 @@ document.addEventListener("stepup:answer", async (event) => {
 document.addEventListener("click", async (event) => {
   const button = event.target instanceof Element ? event.target.closest("[data-copy]") : null;
   if (!(button instanceof HTMLElement)) return;
-  await navigator.clipboard.writeText(part(button.dataset["copy"] ?? "").textContent ?? "");
+  const texts = [...document.querySelectorAll(button.dataset["copy"] ?? "")].map((one) => one.textContent);
+  await navigator.clipboard.writeText(texts.join("\n"));
   part("span", button).textContent = "Copied";
 });
 

@@ -52,8 +52,6 @@ export default {
   "event.factor_changed": "تغيّرت طريقة للتأكيد",
   "event.factor_removed": "أُزيلت طريقة للتأكيد",
   "event.unlocked": "رفع الدعم قفلاً",
-  "event.disabled": "عُطّل هذا الحساب",
-  "event.enabled": "أُعيد تفعيل هذا الحساب",
   "event.forgotten": "مُسحت بياناتك",
   "event.device_remembered": "تم تذكّر جهاز",
   "event.device_renamed": "تغيّر اسم جهاز",

@@ -48,8 +48,6 @@ export default {
   "event.factor_changed": "Ein Weg zu bestätigen wurde geändert",
   "event.factor_removed": "Ein Weg zu bestätigen wurde entfernt",
   "event.unlocked": "Der Support hat eine Sperre aufgehoben",
-  "event.disabled": "Dieses Konto wurde gesperrt",
-  "event.enabled": "Dieses Konto wurde wieder freigegeben",
   "event.forgotten": "Ihre Daten wurden gelöscht",
   "event.device_remembered": "Ein Gerät wurde gemerkt",
   "event.device_renamed": "Ein Gerät wurde umbenannt",

@@ -48,8 +48,6 @@ export default {
   "event.factor_changed": "Se cambió una forma de confirmar",
   "event.factor_removed": "Se quitó una forma de confirmar",
   "event.unlocked": "Soporte levantó un bloqueo",
-  "event.disabled": "Se desactivó esta cuenta",
-  "event.enabled": "Se volvió a activar esta cuenta",
   "event.forgotten": "Se borraron sus datos",
   "event.device_remembered": "Se recordó un dispositivo",
   "event.device_renamed": "Se cambió el nombre de un dispositivo",

@@ -49,8 +49,6 @@ export default {
   "event.factor_changed": "Un moyen de confirmer a été modifié",
   "event.factor_removed": "Un moyen de confirmer a été supprimé",
   "event.unlocked": "L’assistance a levé un blocage",
-  "event.disabled": "Ce compte a été désactivé",
-  "event.enabled": "Ce compte a été réactivé",
   "event.forgotten": "Vos données ont été effacées",
   "event.device_remembered": "Un appareil a été mémorisé",
   "event.device_renamed": "Un appareil a été renommé",

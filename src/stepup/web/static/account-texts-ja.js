@@ -47,8 +47,6 @@ export default {
   "event.factor_changed": "確認方法が変更されました",
   "event.factor_removed": "確認方法が削除されました",
   "event.unlocked": "サポートがロックを解除しました",
-  "event.disabled": "このアカウントは無効にされました",
-  "event.enabled": "このアカウントは再び有効にされました",
   "event.forgotten": "データが消去されました",
   "event.device_remembered": "デバイスが記憶されました",
   "event.device_renamed": "デバイスの名前が変更されました",

@@ -48,8 +48,6 @@ export default {
   "event.factor_changed": "Foi alterada uma forma de confirmar",
   "event.factor_removed": "Foi removida uma forma de confirmar",
   "event.unlocked": "O suporte levantou um bloqueio",
-  "event.disabled": "Esta conta foi desativada",
-  "event.enabled": "Esta conta foi reativada",
   "event.forgotten": "Os seus dados foram apagados",
   "event.device_remembered": "Um dispositivo foi memorizado",
   "event.device_renamed": "Um dispositivo foi renomeado",

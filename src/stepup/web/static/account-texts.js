@@ -56,8 +56,6 @@ export const EN = {
   "event.factor_changed": "A way to confirm was changed",
   "event.factor_removed": "A way to confirm was removed",
   "event.unlocked": "Support lifted a lock",
-  "event.disabled": "This account was disabled",
-  "event.enabled": "This account was enabled again",
   "event.forgotten": "Your data was erased",
   "event.device_remembered": "A device was remembered",
   "event.device_renamed": "A device was given another name",
