@@ -21,10 +21,12 @@ from engine_bench import (
     outcome,
     real_world,
     recovery_codes,
+    scripted,
     world,
 )
 
-from stepup import Actor, ConfigurationError, Rejected, Resource
+from stepup import Action, Actor, ConfigurationError, Context, Rejected, Resource
+from stepup.approval import Approvers
 from stepup.changes import TOLD, Applied, Changes, Key, Lost, Record
 from stepup.decide.enrol import ADD, REMOVE
 from stepup.errors import StoreUnavailable, WrongColour
@@ -33,6 +35,7 @@ from stepup.mailers import AsyncOutbox, Outbox
 from stepup.notices import CATALOGUE, Notice, NoticeKind, Notices
 from stepup.ports import Message
 from stepup.told import Limit
+from stepup.verifiers import Approval
 
 pytestmark = both_faces
 
@@ -160,6 +163,39 @@ def test_a_replayed_code_is_told(face: str) -> None:
     assert here.reasons()[-1] == "replayed"
     assert subjects(here) == of(NoticeKind.CODE_REPLAYED)
     assert used not in here.outbox.last.text
+
+
+def test_a_remembered_device_is_told(face: str) -> None:
+    """When it is remembered, and not when its token changes with a later proof."""
+    notices: list[Notice] = []
+    here = told_world(face, notify=notices.append)
+    token = here.prove("member.role", remember=True).device_token
+    assert token
+    assert subjects(here) == of(NoticeKind.DEVICE_TRUSTED)
+    assert here.prove("member.role", replace(CONTEXT, device_token=token)).device_token not in {None, token}
+    assert [one.kind for one in notices] == [NoticeKind.DEVICE_TRUSTED]
+    assert token not in repr(notices) + str(here.outbox.messages[0].text)
+
+
+def test_a_request_for_approval_and_its_answers_are_told(face: str) -> None:
+    """To whoever asked: that it was asked in their name, that it was given, that it was refused."""
+    notices: list[Notice] = []
+    action = Action("payout.create", "Pay", methods="approval")
+    approval = Approval(approvers=Approvers(people=["usr_9"], step_up=False))
+    here = told_world(face, notify=notices.append, actions=(action,), verifiers=[*scripted().values(), approval])
+    other = Context(Actor("usr_9", tenant=ACTOR.tenant), organization=CONTEXT.organization)
+    for answer in ("approve", "deny"):
+        here.clock.advance(601)  # asking is limited like sending
+        asked = here.start("payout.create", params={"amount": answer})
+        here.gate.begin(asked.id, "approval", CONTEXT)
+        (request,) = here.gate.approvals.inbox(other).items
+        getattr(here.gate.approvals, answer)(request.id, other)
+        if answer == "approve":
+            here.gate.verify(asked.id, "approval", None, CONTEXT)
+    asked_given = [NoticeKind.APPROVAL_ASKED, NoticeKind.APPROVAL_GIVEN]
+    expected = [*asked_given, NoticeKind.APPROVAL_ASKED, NoticeKind.APPROVAL_DENIED]
+    assert subjects(here) == of(*expected)
+    assert [(one.kind, one.actor.id) for one in notices] == [(kind, ACTOR.id) for kind in expected]
 
 
 def test_nothing_else_is_told(face: str) -> None:
