@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -538,3 +539,21 @@ def test_a_conflict_of_unknown_cause_is_tried_again(face: str, times: int, passe
     assert isinstance(found, tuple if passes else StoreBusy)
     store.times = 0
     assert here.gate.check_bundle(MIXED, CONTEXT, token=token).allowed is not passes
+
+
+def test_a_bundle_is_proved_on_a_remembered_device(face: str) -> None:
+    """Its proof renews the device's token like any other, and can be the one after which it is remembered."""
+    here = world(face=face)
+    items = [Item("member.role", ORG), Item("member.role", Resource("organization", "org_8"))]
+
+    def proved(who: Context, *, remember: bool) -> str | None:
+        challenge = here.gate.start_bundle(items, who)
+        found = here.gate.verify(challenge.id, "passkey", "touch", who, remember=remember)
+        assert isinstance(found, Verified)
+        return found.device_token
+
+    token = proved(CONTEXT, remember=True)
+    assert token is not None
+    again = proved(replace(CONTEXT, device_token=token), remember=False)
+    assert again not in {None, token}
+    assert here.gate.devices.recognise(replace(CONTEXT, device_token=again)) is not None
