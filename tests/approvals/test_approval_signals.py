@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from approval_world import INES, ME, World, both_faces, every_store
+from approval_world import ACCOUNT, INES, ME, PARAMS, World, both_faces, every_store
 
-from stepup import Session
+from stepup import Context, Device, Session
 from stepup.approval import Standing
 from stepup.decide.attempt import Rejected, Verified
 from stepup.decide.signal import TABLE, Fate, Signal
 from stepup.errors import Code, Denied
+from stepup.risk import Signals
 
 ELSEWHERE = replace(ME, session=Session("sess_elsewhere", ME.session.authenticated_at if ME.session else None))
 
@@ -54,3 +55,30 @@ def test_somebody_who_was_disabled_approves_nothing(world: World) -> None:
     world.gate.enable(INES)
     world.gate.approvals.approve(request, INES)
     assert isinstance(world.collect(challenge), Verified)
+
+
+@both_faces
+def test_collecting_makes_a_place_known_and_renews_a_remembered_device(world: World) -> None:
+    """A step-up that others complete is one like any other, to the risk and to the device."""
+    gate = world.again(risk=Signals())
+    device = replace(ME, device=Device("fp_olivia"), ip="192.0.2.7")
+
+    def collected(who: Context, amount: str, *, remember: bool) -> Verified:
+        params = {**PARAMS, "amount": amount}
+        challenge = gate.start("payout.plain", who, resource=ACCOUNT, params=params)
+        gate.begin(challenge.id, "approval", who)
+        gate.approvals.approve(f"{challenge.id}.{world.partition(who.actor)}", INES)
+        found = gate.verify(challenge.id, "approval", None, who, remember=remember)
+        assert isinstance(found, Verified)
+        return found
+
+    def reasons(who: Context) -> tuple[str, ...]:
+        return gate.check("payout.plain", who, resource=ACCOUNT, params=PARAMS).risk.reasons
+
+    assert "new_device" in reasons(device)
+    token = collected(device, "1.00 EUR", remember=True).device_token
+    assert token is not None
+    assert reasons(device) == ()
+    world.clock.advance(601)
+    again = collected(replace(device, device_token=token), "2.00 EUR", remember=False).device_token
+    assert again not in {None, token}
