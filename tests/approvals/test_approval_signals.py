@@ -73,7 +73,8 @@ def test_collecting_makes_a_place_known_and_renews_a_remembered_device(world: Wo
         return found
 
     def reasons(who: Context) -> tuple[str, ...]:
-        return gate.check("payout.plain", who, resource=ACCOUNT, params=PARAMS).risk.reasons
+        found: tuple[str, ...] = gate.check("payout.plain", who, resource=ACCOUNT, params=PARAMS).risk.reasons
+        return found
 
     assert "new_device" in reasons(device)
     token = collected(device, "1.00 EUR", remember=True).device_token
