@@ -15,7 +15,8 @@ remembered devices           10, each for 30 days    the one used longest ago ma
 ============================ ======================= ======================================
 
 Failures are counted *up front*, in the batch that reserves the attempt, and taken back by success: a
-crash, a lost reply or 64 answers at once can only make the count too high, never too low.
+crash, a lost reply or 64 answers at once can only make the count too high, never too low. What has been *found*
+wrong is counted beside it, for what a person is told: answers still on their way are no news.
 The guess budget bounds guessing six-digit codes at 1e-4 a year whatever the windows do: 45 tries against
 two live TOTP codes, or 90 against one mailed code.
 
@@ -109,13 +110,15 @@ class Guess:
 class Count:
     """Failures of one factor, in general or from one trusted device.
 
-    ``failures`` are those in the window; ``total`` the consecutive ones, kept for the factor as a whole.
+    ``failures`` are those in the window; ``total`` the consecutive ones, kept for the factor as a whole; ``wrong``
+    those in the window that a verifier has found wrong by now, which decides nothing.
     """
 
     failures: int = 0
     total: int = 0
     last_at: datetime | None = None
     locked_until: datetime | None = None
+    wrong: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,10 +285,18 @@ def locks(throttle: Throttle, trial: Trial, limits: Limits, now: datetime) -> bo
     return trial.points > 0 and spent(throttle, now) + trial.points > limits.guess_budget
 
 
-def failures_before(throttle: Throttle, trial: Trial, factor: str) -> int:
-    """How many wrong answers of *factor* stood before the one that was just counted."""
-    keys = (factor, _window_key(factor, trial))
-    return max(0, max(_count(throttle, key).failures for key in keys) - 1)
+def found_wrong(throttle: Throttle, trial: Trial) -> Throttle:
+    """With *trial*, which was counted before, found wrong."""
+    counts = dict(throttle.counts)
+    for factor in trial.factors:
+        for key in {factor, _window_key(factor, trial)} & counts.keys():
+            counts[key] = replace(counts[key], wrong=counts[key].wrong + 1)
+    return replace(throttle, counts=counts)
+
+
+def wrong_before(throttle: Throttle, trial: Trial, factor: str) -> int:
+    """How many answers of *factor* have been found wrong since the last right one, in the window of *trial* or any."""
+    return max(_count(throttle, key).wrong for key in (factor, _window_key(factor, trial)))
 
 
 def unlocked(throttle: Throttle, factors: Iterable[str] | None = None) -> Throttle:
@@ -318,7 +329,8 @@ def _failed(count: Count, limits: Limits, now: datetime, *, total: bool) -> Coun
     stale = count.last_at is not None and now - count.last_at > timedelta(seconds=limits.forget_after)
     failures = 1 if stale else count.failures + 1
     wait = limits.wait(failures)
-    return Count(failures, count.total + total, now, now + timedelta(seconds=wait) if wait else None)
+    until = now + timedelta(seconds=wait) if wait else None
+    return Count(failures, count.total + total, now, until, 0 if stale else count.wrong)
 
 
 def _taken_back(count: Count, total: int, limits: Limits) -> Count:
@@ -328,7 +340,7 @@ def _taken_back(count: Count, total: int, limits: Limits) -> Count:
     until = None
     if wait and count.last_at is not None and count.locked_until is not None:
         until = min(count.locked_until, count.last_at + timedelta(seconds=wait))
-    return Count(failures, total, count.last_at, until)
+    return replace(count, failures=failures, total=total, locked_until=until)
 
 
 def _pruned(counts: dict[str, Count], limits: Limits, now: datetime) -> dict[str, Count]:

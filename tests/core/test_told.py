@@ -10,7 +10,7 @@ import pytest
 
 from stepup.context import Actor, Context, Device
 from stepup.event import Event, EventType
-from stepup.throttle import Count, Limits, Throttle, Trial, failures_before, locks
+from stepup.throttle import Count, Limits, Throttle, Trial, counting, found_wrong, locks, wrong_before
 from stepup.told import DEMANDED, LIMITS, RAISED_BY, Limit, Notice, NoticeKind, Told, kinds_of, telling, untelling
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -140,5 +140,16 @@ def test_a_trusted_device_has_a_window_of_its_own() -> None:
 
     assert locks(throttle, Trial("c", ("totp",)), LIMIT, NOW)
     assert not locks(throttle, Trial("c", ("totp",), "dev"), LIMIT, NOW)
-    assert failures_before(throttle, Trial("c", ("totp",), "dev"), "totp") == 2
-    assert failures_before(Throttle(), Trial("c", ("totp",)), "totp") == 0
+
+
+def test_what_was_found_wrong_is_counted_beside_what_was_counted_up_front() -> None:
+    """In the window of the trial and in general, the larger is told; a window gone stale starts anew."""
+    here, elsewhere = Trial("c", ("totp",), "dev"), Trial("c", ("totp",))
+    throttle = counting(counting(Throttle(), here, LIMIT, NOW), elsewhere, LIMIT, NOW)
+
+    assert wrong_before(throttle, here, "totp") == wrong_before(Throttle(), here, "totp") == 0
+    throttle = found_wrong(found_wrong(throttle, elsewhere), here)
+    assert (wrong_before(throttle, here, "totp"), throttle.counts["totp\x1fdev"].wrong) == (2, 1)
+    assert found_wrong(Throttle(), here) == Throttle()
+    later = counting(throttle, elsewhere, LIMIT, NOW + timedelta(days=2))
+    assert wrong_before(later, elsewhere, "totp") == 0

@@ -276,14 +276,8 @@ def test_one_recovery_code_is_used_once(how: str) -> None:
 
     assert _won(found, Verified) == 1
     told = [mail.subject for mail in outbox.messages[sent:]]
-    used, *more = sorted(told)
-    assert used == "A recovery code was used on your account"
-    # Answers count before they are looked at, so the right one can come after several that are still on their way.
-    assert more in (
-        [],
-        ["A used code was tried again on your account"],
-        ["A used code was tried again on your account", "Somebody got in after several wrong answers"],
-    )
+    assert told.count("A recovery code was used on your account") == 1
+    assert told.count("A used code was tried again on your account") == len(told) - 1 <= 1
 
 
 _ENROLLING = (Action("x", "X"),)

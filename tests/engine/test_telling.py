@@ -148,6 +148,22 @@ def test_a_success_after_failures_is_told(face: str) -> None:
     assert here.events()[-1].detail["after_failures"] == 3
 
 
+@pytest.mark.requirement("D-06")
+def test_answers_nobody_has_found_wrong_are_not_told_as_wrong_ones(face: str) -> None:
+    """Counted up front, as those of a double press, or of a verifier that broke: against guessing, and no news."""
+    here = told_world(face)
+    here.methods["passkey"].raising = RuntimeError("the hardware module is away")
+    for _ in range(4):
+        assert not here.gate.verify(here.start("member.role").id, "passkey", "touch", CONTEXT)
+        assert here.reasons()[-1] == "verifier_error"
+        here.clock.advance(121)
+    here.methods["passkey"].raising = None
+    here.prove("member.role")
+
+    assert subjects(here) == []
+    assert "after_failures" not in here.events()[-1].detail
+
+
 @pytest.mark.requirement("D-06", "T-08")
 def test_a_replayed_code_is_told(face: str) -> None:
     """An authenticator code that was used is tried again, in another challenge."""

@@ -53,9 +53,10 @@ from stepup.throttle import (
     blocked,
     closing,
     counting,
-    failures_before,
+    found_wrong,
     locks,
     succeeded,
+    wrong_before,
 )
 from stepup.told import AFTER_FAILURES, FAILURES_WORTH_TELLING, LOCKED
 
@@ -307,7 +308,7 @@ def conclude(
 def _after_failures(one: Answering, request: Request, snapshot: Snapshot, proof: Proof) -> Mapping[str, Detail]:
     """How many wrong answers came before a right one, where that is worth telling (OWASP logging vocabulary)."""
     throttle = snapshot.get(THROTTLE, Throttle) or Throttle()
-    before = failures_before(throttle, one.trial(request), proof.factor_id or "")
+    before = wrong_before(throttle, one.trial(request), proof.factor_id or "")
     return {AFTER_FAILURES: before} if before >= FAILURES_WORTH_TELLING else {}
 
 
@@ -341,10 +342,14 @@ def _reject(
 ) -> tuple[Changes, Rejected]:
     ended = reject(one.challenge)
     assert ended is not None  # check_standing found it open
+    before = throttle = snapshot.get(THROTTLE, Throttle) or Throttle()
     puts: tuple[Record, ...] = ()
-    throttle = snapshot.get(THROTTLE, Throttle) or Throttle()
+    if reason == "wrong":
+        throttle = found_wrong(throttle, one.trial(request))
     if ended.state is State.FAILED:
-        puts = (_challenge_put(snapshot, ended), snapshot.put(THROTTLE, closing(throttle, ended.id)))
+        puts, throttle = (_challenge_put(snapshot, ended),), closing(throttle, ended.id)
+    if throttle != before:
+        puts = (*puts, snapshot.put(THROTTLE, throttle))
     event = request.event(
         ids.event,
         now,
