@@ -27,8 +27,9 @@ PURE: tuple[str, ...] = tuple(tomllib.loads((ROOT / "pyproject.toml").read_text(
 # -- the table ------------------------------------------------------------------
 
 VALUES = (
-    "errors", "surface", "context", "decision", "canonical", "keys", "token", "requirement", "policy", "approval",
-    "binding", "bundle", "device", "factor", "challenge", "throttle", "grant", "event", "history", "told", "_languages",
+    "errors", "surface", "context", "decision", "canonical", "keys", "token", "requirement", "approval", "policy",
+    "rules", "registry", "binding", "bundle", "device", "factor", "challenge", "throttle", "grant", "event", "history",
+    "told", "_languages",
 )  # fmt: skip
 PORTS = (*VALUES, "changes", "ceremony", "ports")
 ENGINE = (*PORTS, "clock", "_bridge", "decide", "notices", "_engine")
@@ -46,14 +47,16 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "token": ("errors", "keys"),
     "requirement": ("errors", "context"),
     "approval": ("errors", "context"),
-    "policy": ("errors", "surface", "context", "canonical", "requirement", "approval"),
+    "policy": ("errors", "surface", "context", "requirement", "approval"),
+    "rules": ("context", "surface", "canonical", "requirement", "approval", "policy"),
+    "registry": ("errors", "context", "surface", "canonical", "requirement", "approval", "policy", "rules"),
     "binding": ("errors", "context", "canonical", "keys"),
     "device": ("errors", "context"),
     "bundle": ("errors", "context", "canonical", "binding"),
     "factor": ("errors", "context"),
     "challenge": ("errors", "context", "approval", "binding", "bundle"),
     "throttle": ("errors", "context"),
-    "grant": ("errors", "context", "requirement", "policy", "binding", "bundle"),
+    "grant": ("errors", "context", "requirement", "rules", "binding", "bundle"),
     "event": ("errors", "context", "decision", "binding"),
     "history": ("factor", "throttle"),
     "risk": ("errors", "context", "history"),

@@ -21,8 +21,8 @@ from .binding import Binding
 from .bundle import Part, item_digest
 from .context import APPROVAL, Proof
 from .errors import InvalidInput
-from .policy import Rules, least
 from .requirement import Method, leaves
+from .rules import Rules, least
 
 MAX_SKEW: Final = timedelta(seconds=30)
 SHELF_LIMIT: Final = 32

@@ -27,8 +27,10 @@ from stepup.grant import (
     shelved,
     to_claims,
 )
-from stepup.policy import BINDS, Action, Policy, Registry, Risk, Rules
+from stepup.policy import BINDS, Action, Policy, Risk
+from stepup.registry import Registry
 from stepup.requirement import ANY, Requirement, all_of, any_of, method
+from stepup.rules import Rules
 
 ISSUER, AUDIENCE = "https://northstar.example", "northstar"
 METHODS = {"totp": 30, "password": 20, "recovery_code": 30}

@@ -25,7 +25,8 @@ from joserfc.jwk import OctKey
 
 from stepup.grant import mint, to_claims
 from stepup.keys import KeyRing
-from stepup.policy import Action, Registry, Risk
+from stepup.policy import Action, Risk
+from stepup.registry import Registry
 from stepup.token import GRANT_TYPE, OFFER_TYPE, TokenWriter
 
 WRITER = TokenWriter(RING, GRANT_TYPE)

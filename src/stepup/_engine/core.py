@@ -27,7 +27,7 @@ from stepup.event import Event
 from stepup.factor import Factor, Roster
 from stepup.keys import KeyRing, Vault
 from stepup.notices import Notice, Notices
-from stepup.policy import MAX_USES, Params, Registry, Risk
+from stepup.policy import MAX_USES, Params, Risk
 from stepup.ports import (
     ApprovalHooks,
     AsyncRiskAssessor,
@@ -39,6 +39,7 @@ from stepup.ports import (
     Message,
     Stored,
 )
+from stepup.registry import Registry
 from stepup.throttle import Limits
 from stepup.token import TokenWriter
 

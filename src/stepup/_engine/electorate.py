@@ -16,7 +16,7 @@ from stepup.decide import approval as pure
 from stepup.decide.request import rules_of as rules_in_force
 from stepup.decide.signal import is_disabled
 from stepup.errors import UnknownAction, WrongColour
-from stepup.policy import Rules
+from stepup.rules import Rules
 
 from .core import Core, logger
 

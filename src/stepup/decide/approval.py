@@ -33,8 +33,9 @@ from stepup.context import APPROVAL, Context, Resource
 from stepup.decision import Detail
 from stepup.errors import Code
 from stepup.event import EventType, event
-from stepup.policy import Action, Params, Policy, Risk, Rules
+from stepup.policy import Action, Params, Policy, Risk
 from stepup.requirement import STRONGEST
+from stepup.rules import Rules
 from stepup.throttle import Blocked, Limits, Throttle, closing, lasting, open_ids, sending
 
 from .request import Ids, Request

@@ -18,8 +18,10 @@ from stepup.errors import IMPERSONATING, SURFACE_REFUSED, Code, InvalidInput
 from stepup.event import Event, EventType, event
 from stepup.history import Visit
 from stepup.keys import KeyRing
-from stepup.policy import Action, Params, Registry, Risk, Rules, combined, least
+from stepup.policy import Action, Params, Risk
+from stepup.registry import Registry
 from stepup.requirement import Holding
+from stepup.rules import Rules, combined, least
 from stepup.surface import Handling, Impersonation, Surface
 
 PARAMS_LIMIT = 4096
