@@ -18,9 +18,9 @@ from .context import Resource as Resource
 from .context import RiskAssessment as RiskAssessment
 from .context import RiskLevel as RiskLevel
 from .context import Session as Session
-from .decide.attempt import MoreNeeded as MoreNeeded
-from .decide.attempt import Rejected as Rejected
-from .decide.attempt import Verified as Verified
+from .decide.answering import MoreNeeded as MoreNeeded
+from .decide.answering import Rejected as Rejected
+from .decide.answering import Verified as Verified
 from .decide.signal import Signal as Signal
 from .decision import Authorization as Authorization
 from .decision import Decision as Decision

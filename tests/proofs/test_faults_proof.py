@@ -27,7 +27,7 @@ from stepup._engine import upkeep, verify
 from stepup.binding import Binding
 from stepup.changes import APPLIED, Changes
 from stepup.decide import attempt, authorize
-from stepup.decide.attempt import Answering
+from stepup.decide.answering import Answering
 from stepup.stores.memory import MemoryStore
 
 STRAIGHT = tuple(fault for fault in OUTCOMES if fault.name.startswith(("store unavailable", "a conflict", "as it was")))

@@ -10,7 +10,7 @@ from stepup.bundle import Item
 from stepup.ceremony import Prompt
 from stepup.challenge import Challenge
 from stepup.context import Context, Resource
-from stepup.decide.attempt import MoreNeeded, Rejected, Verified
+from stepup.decide.answering import MoreNeeded, Rejected, Verified
 from stepup.policy import Params
 
 

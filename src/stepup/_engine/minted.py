@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from stepup.challenge import Challenge, State
-from stepup.decide.attempt import Verified
+from stepup.decide.answering import Verified
 from stepup.device import Remembered
 from stepup.grant import Grant, to_claims
 

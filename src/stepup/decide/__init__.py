@@ -6,7 +6,10 @@
 ``authorize``   ``require`` and ``check``: session freshness, grants, redeeming
 ``start``       opening a challenge
 ``prepare``     ``begin``: preparing a method, counting what is sent
-``attempt``     reserving an answer, and concluding it: minting, rejecting, rotating
+``answering``   an answer, what was found of it, what comes of it
+``acceptance``  whether what a verifier answered is an acceptance, and the proof it makes
+``attempt``     reserving an answer, and concluding it: rejecting, adding a part
+``minting``     the last right answer: grant, shelf, rotated session
 ``revoke``      ending grants, sessions, everything; cancel, unlock, forget
 ``enrol``       adding, changing and removing factors
 =============== ==========================================================================
