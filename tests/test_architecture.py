@@ -249,6 +249,7 @@ def import_order(module: Module) -> list[str]:
 def third_party(module: Module) -> list[str]:
     """Imports from outside stepup and the standard library that are not allowed, or not where they stand."""
     allowed = row(module.name, THIRD_PARTY) or ()
+    early = any(matches(module.name, one) for one in EARLY)
     found: list[str] = []
     for one in module.imports:
         head = one.target.partition(".")[0]
@@ -256,7 +257,7 @@ def third_party(module: Module) -> list[str]:
             continue
         if head not in allowed:
             found.append(f"stepup.{module.name}:{one.line} must not import {head}")
-        elif head in LAZY and module.name not in EARLY and not (one.inside or one.for_types):
+        elif head in LAZY and not early and not (one.inside or one.for_types):
             found.append(f"stepup.{module.name}:{one.line} must import {head} inside a function")
     return found
 
