@@ -67,7 +67,7 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "ceremony": VALUES,
     "decide": (*VALUES, "changes", "ceremony", "decide"),
     # what is outside, and how it is called
-    "ports": (*VALUES, "changes", "ceremony"),
+    "ports": (*VALUES, "changes", "ceremony", "ports"),
     "clock": PORTS,
     "_bridge": PORTS,
     # orchestration, what its two faces share, and the faces, which can advise

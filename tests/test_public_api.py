@@ -59,7 +59,7 @@ def public(module: ModuleType) -> Iterator[tuple[str, object]]:
     listed = getattr(module, "__all__", None)
     for name in sorted(vars(module)) if listed is None else listed:
         value = getattr(module, name)
-        own = getattr(value, "__module__", "") == module.__name__
+        own = f"{getattr(value, '__module__', '')}.".startswith(f"{module.__name__}.")
         if name.startswith("_") or not (inspect.isclass(value) or inspect.isfunction(value)) or not (listed or own):
             continue
         yield f"{module.__name__}.{name}", value
