@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from stepup._bridge import joined
+from stepup.bearer import from_claims
 from stepup.changes import ROSTER, THROTTLE, Changes, Snapshot, claim_key, grant_key
 from stepup.context import Context, Resource, require_text
 from stepup.decide import authorize as pure
@@ -23,7 +24,7 @@ from stepup.decide.standing import roster_of
 from stepup.decide.start import observe as remember
 from stepup.decision import Authorization, Decision, Outcome, Reason
 from stepup.errors import Code, Denied, StepUpRequired, StoreBusy
-from stepup.grant import Claim, Grant, from_claims
+from stepup.grant import Claim, Grant
 from stepup.policy import Params
 from stepup.ports import Joined
 from stepup.throttle import Throttle

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from stepup.bearer import from_claims
 from stepup.bundle import Item
 from stepup.changes import ROSTER, THROTTLE, claim_key
 from stepup.context import Context
@@ -18,7 +19,7 @@ from stepup.decide.holding import answer
 from stepup.decide.request import Request, refused_outright
 from stepup.decision import Authorization, Decision, Outcome, Reason
 from stepup.errors import Code, StoreBusy
-from stepup.grant import Claim, Grant, from_claims
+from stepup.grant import Claim, Grant
 
 from .authorize import (
     Asking,
