@@ -28,8 +28,8 @@ PURE: tuple[str, ...] = tuple(tomllib.loads((ROOT / "pyproject.toml").read_text(
 
 VALUES = (
     "errors", "surface", "context", "decision", "canonical", "keys", "token", "requirement", "approval", "policy",
-    "rules", "registry", "binding", "bundle", "device", "factor", "challenge", "throttle", "grant", "bearer", "event",
-    "history", "told", "_languages",
+    "rules", "registry", "binding", "bundle", "device", "factor", "challenge", "limits", "throttle", "tries", "grant",
+    "bearer", "event", "history", "told", "_languages",
 )  # fmt: skip
 PORTS = (*VALUES, "changes", "ceremony", "ports")
 ENGINE = (*PORTS, "clock", "_bridge", "decide", "notices", "_engine")
@@ -55,11 +55,13 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "bundle": ("errors", "context", "canonical", "binding"),
     "factor": ("errors", "context"),
     "challenge": ("errors", "context", "approval", "binding", "bundle"),
-    "throttle": ("errors", "context"),
+    "limits": ("errors",),
+    "throttle": ("limits",),
+    "tries": ("limits", "throttle"),
     "grant": ("context", "requirement", "rules", "binding", "bundle"),
     "bearer": ("errors", "context", "binding", "bundle", "grant"),
     "event": ("errors", "context", "decision", "binding"),
-    "history": ("factor", "throttle"),
+    "history": ("factor", "throttle", "tries"),
     "risk": ("errors", "context", "history"),
     "told": ("context", "event"),
     "_languages": (),

@@ -36,6 +36,7 @@ from .event import Event as Event
 from .factor import Factor as Factor
 from .grant import Grant as Grant
 from .keys import KeyRing as KeyRing
+from .limits import Limits as Limits
 from .policy import BINDS as BINDS
 from .policy import Action as Action
 from .policy import Policy as Policy
@@ -45,7 +46,6 @@ from .requirement import all_of as all_of
 from .requirement import any_of as any_of
 from .requirement import method as method
 from .surface import Surface as Surface
-from .throttle import Limits as Limits
 
 __all__ = [
     "BINDS",

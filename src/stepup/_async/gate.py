@@ -14,6 +14,7 @@ from stepup._config import AsyncOptions, Secrets, Settings, build, sender
 from stepup._observe import Told
 from stepup.context import Context
 from stepup.event import Event
+from stepup.limits import Limits
 from stepup.notices import Notice, Notices
 from stepup.policy import Action, Policy, Risk
 from stepup.ports import (
@@ -28,7 +29,6 @@ from stepup.ports import (
     RiskAssessor,
     Verifier,
 )
-from stepup.throttle import Limits
 
 from .approvals import AsyncApprovals
 from .deciding import AsyncDeciding

@@ -26,6 +26,7 @@ from stepup.errors import ContractBroken, InvalidInput, StepUpError, StoreBusy, 
 from stepup.event import Event
 from stepup.factor import Factor, Roster
 from stepup.keys import KeyRing, Vault
+from stepup.limits import Limits
 from stepup.notices import Notice, Notices
 from stepup.policy import MAX_USES, Params, Risk
 from stepup.ports import (
@@ -40,7 +41,6 @@ from stepup.ports import (
     Stored,
 )
 from stepup.registry import Registry
-from stepup.throttle import Limits
 from stepup.token import TokenWriter
 
 from .device_tokens import DeviceTokens

@@ -15,10 +15,10 @@ from stepup._config import Options, Secrets, Settings, build, sender
 from stepup._observe import Told
 from stepup.context import Context
 from stepup.event import Event
+from stepup.limits import Limits
 from stepup.notices import Notice, Notices
 from stepup.policy import Action, Policy, Risk
 from stepup.ports import Clock, HistoryAssessor, Mailer, Portable, RiskAssessor, Store, Verifier
-from stepup.throttle import Limits
 
 from .approvals import Approvals
 from .deciding import Deciding

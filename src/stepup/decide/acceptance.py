@@ -20,11 +20,9 @@ from stepup.context import Proof
 from stepup.decision import Detail
 from stepup.event import EVIDENCE, Event
 from stepup.factor import StoredFactor
-from stepup.throttle import (
-    Throttle,
-    wrong_before,
-)
+from stepup.throttle import Throttle
 from stepup.told import AFTER_FAILURES, FAILURES_WORTH_TELLING
+from stepup.tries import wrong_before
 
 from .answering import Answering
 from .request import Request

@@ -12,10 +12,8 @@ from stepup.ceremony import Checked
 from stepup.challenge import Challenge, FactorRef
 from stepup.errors import Code
 from stepup.grant import Grant
-from stepup.throttle import (
-    Limits,
-    Trial,
-)
+from stepup.limits import Limits
+from stepup.tries import Trial
 
 from .device import Fresh
 from .holding import MethodInfo, trial, trusted_device

@@ -35,16 +35,9 @@ from stepup.event import EventType
 from stepup.factor import FactorSet, Roster
 from stepup.grant import Claim, Grant
 from stepup.requirement import met
-from stepup.throttle import (
-    Throttle,
-    blocked,
-    closing,
-    counting,
-    found_wrong,
-    locks,
-    succeeded,
-)
+from stepup.throttle import Throttle, closing
 from stepup.told import LOCKED
+from stepup.tries import blocked, counting, found_wrong, locks, succeeded
 
 from .acceptance import after_failures, evidenced, proof_of, signals_of
 from .answering import Answering, Findings, MoreNeeded, Rejected
