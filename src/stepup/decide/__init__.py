@@ -3,7 +3,9 @@
 =============== ==========================================================================
 ``request``     one call made concrete: action, context, binding, risk, the rules in force
 ``holding``     what the person can prove now, and what to answer where that is nothing
-``authorize``   ``require`` and ``check``: session freshness, grants, redeeming
+``authorize``   ``require`` and ``check``: which grant opens a call
+``freshness``   what opens one without a grant: a fresh session, a surface, an earlier step-up
+``redeeming``   spending a grant, or seeing whether it stands
 ``start``       opening a challenge
 ``prepare``     ``begin``: preparing a method, counting what is sent
 ``answering``   an answer, what was found of it, what comes of it
