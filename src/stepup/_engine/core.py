@@ -20,7 +20,8 @@ from stepup.changes import APPLIED, KNOWN, Changes, Key, Lost, Snapshot
 from stepup.clock import ForwardClock
 from stepup.context import RECOVERY_CODE, Actor, Context, Resource, require_text
 from stepup.decide.holding import MethodInfo
-from stepup.decide.request import Ids, Request, bundle_of, resolve
+from stepup.decide.request import Ids, Request
+from stepup.decide.resolving import bundle_of, resolve
 from stepup.decision import Decision
 from stepup.errors import ContractBroken, InvalidInput, StepUpError, StoreBusy, StoreUnavailable, WrongColour
 from stepup.event import Event

@@ -2,6 +2,9 @@
 
 =============== ==========================================================================
 ``request``     one call made concrete: action, context, binding, risk, the rules in force
+``resolving``   making it, or the calls of a bundle, from what the application passes
+``session``     how old the login is, and how old it may be
+``shown``       what the person is shown of it
 ``holding``     what the person can prove now, and what to answer where that is nothing
 ``authorize``   ``require`` and ``check``: which grant opens a call
 ``freshness``   what opens one without a grant: a fresh session, a surface, an earlier step-up

@@ -43,7 +43,8 @@ from .acceptance import after_failures, evidenced, proof_of, signals_of
 from .answering import Answering, Findings, MoreNeeded, Rejected
 from .device import trust_checks, trusting
 from .minting import minted
-from .request import Ids, Request, holding
+from .request import Ids, Request
+from .session import holding
 from .standing import Refusal, check_method, check_standing, counted, remaining, roster_of, standing_checks
 
 

@@ -29,7 +29,8 @@ from stepup.requirement import met
 
 from .device import device_keys
 from .redeeming import epochs_hold
-from .request import Request, holding
+from .request import Request
+from .session import holding
 
 
 def allowed(request: Request, by: str, *, grant_id: str | None = None, reasons: tuple[Reason, ...] = ()) -> Decision:

@@ -21,7 +21,8 @@ from stepup.limits import Limits
 from stepup.policy import Action, Policy, Risk
 from stepup.requirement import ANY
 
-from .request import Request, session_age, session_window, trusted_window
+from .request import Request
+from .session import session_age, session_window, trusted_window
 
 MANAGE: Final = "stepup.device.manage"
 MANAGE_ACTION: Final = Action(

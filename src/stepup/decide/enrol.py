@@ -48,7 +48,8 @@ from stepup.tries import unlocked
 
 from .device import MANAGE_ACTION
 from .holding import MethodInfo, strength_of
-from .request import Ids, session_age
+from .request import Ids
+from .session import session_age
 
 ADD: Final = "stepup.factor.add"
 REMOVE: Final = "stepup.factor.remove"

@@ -26,7 +26,8 @@ from stepup.surface import Handling
 
 from .authorize import allowed
 from .holding import MethodInfo
-from .request import Request, holding, session_age, session_window
+from .request import Request
+from .session import holding, session_age, session_window
 
 
 def by_session(request: Request, methods: Mapping[str, MethodInfo], now: datetime) -> Decision | None:

@@ -16,7 +16,8 @@ from stepup.requirement import ANY, Holding, Method, Usable, leaves, open_method
 from stepup.throttle import Blocked, Throttle
 from stepup.tries import Trial, blocked
 
-from .request import Request, holding
+from .request import Request
+from .session import holding
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,8 @@ from stepup.throttle import Blocked, OpenChallenge, Throttle, opening
 
 from .device import device_keys, trust_checks
 from .holding import Held, ways
-from .request import Ids, Request, listed_of, shown_of
+from .request import Ids, Request
+from .shown import listed_of, shown_of
 
 
 def start_keys(request: Request) -> tuple[Key, ...]:

@@ -28,7 +28,7 @@ from stepup._engine import begin, look, start, verify
 from stepup._engine.core import Core
 from stepup.challenge import Challenge, State
 from stepup.decide.answering import MoreNeeded, Verified
-from stepup.decide.request import rules_of
+from stepup.decide.resolving import rules_of
 from stepup.errors import Code, DeliveryFailed, Refused
 from stepup.policy import Policy, Risk
 
