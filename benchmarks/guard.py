@@ -40,10 +40,10 @@ from starlette.routing import Route
 from stepup import Action, Actor, AsyncStepUp, Context, Policy, Resource, StepUp
 from stepup.fastapi import StepUpFastAPI
 from stepup.flask import StepUpFlask
+from stepup.limits import Limits
 from stepup.starlette import StepUpStarlette
 from stepup.stores.memory import AsyncMemoryStore, MemoryStore
 from stepup.testing import ScriptedVerifier, grant, grant_async
-from stepup.throttle import Limits
 
 T = TypeVar("T")
 HOST: Final = "app.northstar.example"

@@ -59,11 +59,11 @@ def public(module: ModuleType) -> Iterator[tuple[str, object]]:
     listed = getattr(module, "__all__", None)
     for name in sorted(vars(module)) if listed is None else listed:
         value = getattr(module, name)
-        own = getattr(value, "__module__", "") == module.__name__
+        own = f"{getattr(value, '__module__', '')}.".startswith(f"{module.__name__}.")
         if name.startswith("_") or not (inspect.isclass(value) or inspect.isfunction(value)) or not (listed or own):
             continue
         yield f"{module.__name__}.{name}", value
-        for part, member in vars(value).items() if inspect.isclass(value) else ():
+        for part, member in members(value).items() if inspect.isclass(value) else ():
             if part.startswith("_") or not (inspect.isfunction(member) or isinstance(member, property | classmethod)):
                 continue
             twin = getattr(module, name.removeprefix("Async"))
@@ -71,6 +71,13 @@ def public(module: ModuleType) -> Iterator[tuple[str, object]]:
             if isinstance(member, property) and is_protocol(value) and told:
                 continue  # what a protocol's attributes are stands in the docstring of its class, or of its twin's
             yield f"{module.__name__}.{name}.{part}", member
+
+
+def members(kind: type) -> dict[str, object]:
+    """What a class has of its own, and of the classes of the same package that it is made of."""
+    package = kind.__module__.partition(".")[0]
+    bases = [base for base in reversed(kind.__mro__) if base.__module__.partition(".")[0] == package]
+    return {name: member for base in bases for name, member in vars(base).items()}
 
 
 def is_protocol(value: object) -> bool:

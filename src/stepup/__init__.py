@@ -18,9 +18,9 @@ from .context import Resource as Resource
 from .context import RiskAssessment as RiskAssessment
 from .context import RiskLevel as RiskLevel
 from .context import Session as Session
-from .decide.attempt import MoreNeeded as MoreNeeded
-from .decide.attempt import Rejected as Rejected
-from .decide.attempt import Verified as Verified
+from .decide.answering import MoreNeeded as MoreNeeded
+from .decide.answering import Rejected as Rejected
+from .decide.answering import Verified as Verified
 from .decide.signal import Signal as Signal
 from .decision import Authorization as Authorization
 from .decision import Decision as Decision
@@ -36,6 +36,7 @@ from .event import Event as Event
 from .factor import Factor as Factor
 from .grant import Grant as Grant
 from .keys import KeyRing as KeyRing
+from .limits import Limits as Limits
 from .policy import BINDS as BINDS
 from .policy import Action as Action
 from .policy import Policy as Policy
@@ -45,7 +46,6 @@ from .requirement import all_of as all_of
 from .requirement import any_of as any_of
 from .requirement import method as method
 from .surface import Surface as Surface
-from .throttle import Limits as Limits
 
 __all__ = [
     "BINDS",

@@ -22,8 +22,9 @@ from .decide.holding import MethodInfo
 from .errors import ConfigurationError, InvalidInput
 from .event import Event
 from .keys import KeyRing, Secret, Vault
+from .limits import Limits
 from .notices import Notice, Notices
-from .policy import Action, Policy, Registry, Risk
+from .policy import Action, Policy, Risk
 from .ports import (
     ApprovalHooks,
     AsyncMailer,
@@ -38,8 +39,8 @@ from .ports import (
     Portable,
     RiskAssessor,
 )
+from .registry import Registry
 from .surface import Impersonation
-from .throttle import Limits
 from .token import GRANT_TYPE, OFFER_TYPE, TokenWriter
 
 Secrets = Secret | Sequence[Secret] | KeyRing

@@ -14,7 +14,8 @@ from typing import cast
 
 from .context import Context, Resource
 from .errors import ConfigurationError, InvalidInput
-from .policy import Params, Registry
+from .policy import Params
+from .registry import Registry
 
 Given = object | Callable[..., object]
 

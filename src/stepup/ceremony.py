@@ -2,7 +2,7 @@
 
 ``begin`` answers ``Begun`` (with the ``Prompt`` for the person), ``check`` answers ``Checked`` (with a
 ``Verdict``); both are told about the ``Ceremony``. A verifier whose factors are made in a ceremony of their own
-answers ``Registering``, then ``Registered``. The protocols themselves stand in ``ports.py``.
+answers ``Registering``, then ``Registered``. The protocols themselves stand in ``ports``.
 """
 
 from __future__ import annotations

@@ -19,7 +19,8 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 
 from .factor import QUARANTINE, Roster
-from .throttle import SEPARATOR, Throttle
+from .throttle import Throttle
+from .tries import SEPARATOR
 
 KEPT: Final = timedelta(days=90)
 """How long a device, a network or a country is known after the last proof from it."""

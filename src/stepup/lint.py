@@ -29,7 +29,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from .context import FRESH_SESSION, RECOVERY_CODE, RiskLevel
-from .policy import Action, Policy, Registry, Risk
+from .policy import Action, Policy, Risk
+from .registry import Registry
 from .requirement import ANY, STRONGEST, AllOf, AnyOf, Method, Requirement, Strength, leaves
 
 __all__ = ["AAL2_CEILING", "AAL3_CEILING", "Finding", "changes_identity", "lint"]

@@ -9,7 +9,7 @@ from approval_world import ACCOUNT, INES, ME, PARAMS, World, both_faces, every_s
 
 from stepup import Context, Device, Session
 from stepup.approval import Standing
-from stepup.decide.attempt import Rejected, Verified
+from stepup.decide.answering import Rejected, Verified
 from stepup.decide.signal import TABLE, Fate, Signal
 from stepup.errors import Code, Denied
 from stepup.risk import Signals

@@ -11,7 +11,8 @@ from stepup.approval import Answer, Approvers, Asked, Choice, network
 from stepup.context import APPROVAL, Proof
 from stepup.decide import approval as pure
 from stepup.errors import ConfigurationError
-from stepup.policy import BINDS, Action, Registry, Risk
+from stepup.policy import BINDS, Action, Risk
+from stepup.registry import Registry
 from stepup.requirement import ANY, STRONGEST, Holding, Usable, any_of, met, method, open_methods
 from stepup.testing import _store_samples as samples
 from stepup.testing._store_bench import NOW

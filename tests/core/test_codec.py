@@ -39,7 +39,8 @@ from stepup.errors import ContractBroken, InvalidInput
 from stepup.event import Event
 from stepup.factor import Factor, FactorSet, Roster, StoredFactor
 from stepup.grant import Claim, Shelf, Spend
-from stepup.policy import Action, Policy, Registry, Risk
+from stepup.policy import Action, Policy, Risk
+from stepup.registry import Registry
 from stepup.requirement import all_of, method
 from stepup.testing import _store_samples as samples
 from stepup.testing._store_bench import NOW, difference

@@ -12,23 +12,14 @@ from core_values import ACTOR, BINDING, CONTEXT, DEVICE, NOW, RESOURCE, RING, SE
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stepup.bearer import from_claims, to_claims
 from stepup.binding import Binding
 from stepup.context import Actor, Context, Device, Proof, Resource, Session
-from stepup.grant import (
-    MAX_SKEW,
-    SHELF_LIMIT,
-    Grant,
-    Proved,
-    Shelf,
-    from_claims,
-    mint,
-    moved,
-    refusals,
-    shelved,
-    to_claims,
-)
-from stepup.policy import BINDS, Action, Policy, Registry, Risk, Rules
+from stepup.grant import MAX_SKEW, SHELF_LIMIT, Grant, Proved, Shelf, mint, moved, refusals, shelved
+from stepup.policy import BINDS, Action, Policy, Risk
+from stepup.registry import Registry
 from stepup.requirement import ANY, Requirement, all_of, any_of, method
+from stepup.rules import Rules
 
 ISSUER, AUDIENCE = "https://northstar.example", "northstar"
 METHODS = {"totp": 30, "password": 20, "recovery_code": 30}

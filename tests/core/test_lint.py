@@ -9,7 +9,8 @@ import pytest
 from stepup.decide.enrol import OWN_ACTIONS
 from stepup.errors import ConfigurationError
 from stepup.lint import AAL2_CEILING, AAL3_CEILING, Finding, changes_identity, lint
-from stepup.policy import DEFAULT_POLICIES, MAX_GRANT_TTL, MAX_SESSION_WINDOW, Action, Policy, Registry, Risk
+from stepup.policy import DEFAULT_POLICIES, MAX_GRANT_TTL, MAX_SESSION_WINDOW, Action, Policy, Risk
+from stepup.registry import Registry
 from stepup.requirement import ANY, STRONGEST, Requirement, all_of, any_of, method
 
 METHODS = {"passkey": 50, "totp": 30, "password": 20, "email_code": 10, "recovery_code": 0}

@@ -13,19 +13,10 @@ from hypothesis import strategies as st
 
 from stepup.context import Proof, RiskLevel
 from stepup.errors import ConfigurationError, InvalidInput, UnknownAction
-from stepup.policy import (
-    BINDS,
-    DEFAULT_POLICIES,
-    MAX_GRANT_TTL,
-    MAX_SESSION_WINDOW,
-    Action,
-    Policy,
-    Registry,
-    Risk,
-    Rules,
-    stricter,
-)
+from stepup.policy import BINDS, DEFAULT_POLICIES, MAX_GRANT_TTL, MAX_SESSION_WINDOW, Action, Policy, Risk
+from stepup.registry import Registry
 from stepup.requirement import ANY, STRONGEST, Holding, Method, Requirement, Strength, all_of, any_of, met, method
+from stepup.rules import Rules, stricter
 
 METHODS = {"passkey": 50, "totp": 30, "password": 20, "email_code": 10, "recovery_code": 30}
 

@@ -20,7 +20,8 @@ from stepup import policy_file
 from stepup.approval import Approvers
 from stepup.context import RiskLevel
 from stepup.errors import ConfigurationError
-from stepup.policy import BINDS, DEFAULT_POLICIES, Action, Policy, Registry, Risk
+from stepup.policy import BINDS, DEFAULT_POLICIES, Action, Policy, Risk
+from stepup.registry import Registry
 from stepup.requirement import ANY, STRONGEST, all_of, any_of, method
 from stepup.surface import Handling, Impersonation, Surface
 

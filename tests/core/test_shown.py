@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from core_values import RESOURCE
 
-from stepup.decide.request import shown
+from stepup.decide.shown import shown
 from stepup.errors import InvalidInput
 from stepup.policy import Action
 

@@ -12,28 +12,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stepup.errors import ConfigurationError
+from stepup.limits import Limits
 from stepup.throttle import (
     KEPT,
     MAX_ENDED,
-    YEAR,
     Blocked,
     Count,
     Guess,
-    Limits,
     OpenChallenge,
     Throttle,
-    Trial,
-    blocked,
     closing,
-    counting,
     open_ids,
     opening,
     sending,
-    spent,
-    succeeded,
-    unlocked,
     unsending,
 )
+from stepup.tries import YEAR, Trial, blocked, counting, spent, succeeded, unlocked
 
 LIMITS = Limits()
 EMPTY = Throttle()

@@ -23,9 +23,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc import jwt as joserfc_jwt
 from joserfc.jwk import OctKey
 
-from stepup.grant import mint, to_claims
+from stepup.bearer import to_claims
+from stepup.grant import mint
 from stepup.keys import KeyRing
-from stepup.policy import Action, Registry, Risk
+from stepup.policy import Action, Risk
+from stepup.registry import Registry
 from stepup.token import GRANT_TYPE, OFFER_TYPE, TokenWriter
 
 WRITER = TokenWriter(RING, GRANT_TYPE)

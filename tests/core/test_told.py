@@ -10,8 +10,10 @@ import pytest
 
 from stepup.context import Actor, Context, Device
 from stepup.event import Event, EventType
-from stepup.throttle import Count, Limits, Throttle, Trial, counting, found_wrong, locks, wrong_before
+from stepup.limits import Limits
+from stepup.throttle import Count, Throttle
 from stepup.told import DEMANDED, LIMITS, RAISED_BY, Limit, Notice, NoticeKind, Told, kinds_of, telling, untelling
+from stepup.tries import Trial, counting, found_wrong, locks, wrong_before
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ATTEMPT = Event("e1", NOW, EventType.ATTEMPT, "refused", "usr_2048", reason="wrong", method="totp")

@@ -328,7 +328,8 @@ def test_api_lists_exactly_what_can_be_imported() -> None:
 
 def test_api_lists_every_method_of_a_gate() -> None:
     listed = [name.partition("(")[0].rpartition(".")[2] for name in names(REFERENCE / "api.md", "method")]
-    gate = [name for name, value in vars(StepUp).items() if not name.startswith("_") and callable(value)]
+    members = [member for base in StepUp.__mro__ for member in vars(base).items()]
+    gate = [name for name, value in members if not name.startswith("_") and callable(value)]
     factors = [name for name, value in vars(Factors).items() if name[0] != "_" and callable(value)]
     devices = [name for name, value in vars(Devices).items() if name[0] != "_" and callable(value)]
     approvals = [name for name, value in vars(Approvals).items() if name[0] != "_" and callable(value)]

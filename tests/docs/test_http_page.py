@@ -11,7 +11,9 @@ from test_code_blocks import REFERENCE, names, rows
 from stepup.challenge import State
 from stepup.errors import Code
 from stepup.web import MAX_BODY, PROBLEMS
-from stepup.web import answers as said
+from stepup.web.answers.about import OpenApi, Problem
+from stepup.web.answers.account import DeviceItem
+from stepup.web.answers.ceremony import Challenge, ChallengeEnvelope
 from stepup.web.api import CALLS, PAGES
 from stepup.web.bodies import MAX_DEPTH, MAX_FIELDS
 from stepup.web.call import Route
@@ -63,7 +65,7 @@ def test_the_page_says_what_a_call_takes_and_answers(route: Route) -> None:
     sent = dict.fromkeys(key for kind in (*says.reads, *([says.query] if says.query else [])) for key in keys(kind))
 
     assert sorted(row[1].split(", ")) == sorted(cell(list(sent)).split(", "))
-    if says.answer is said.OpenApi:
+    if says.answer is OpenApi:
         assert row[2] == "the document"
     else:
         assert row[2] == cell([] if says.answer is None else keys(says.answer))
@@ -72,10 +74,10 @@ def test_the_page_says_what_a_call_takes_and_answers(route: Route) -> None:
 
 def test_the_page_lists_exactly_the_promised_keys() -> None:
     """Of the challenge, of what stands beside it, and of problems."""
-    assert names(PAGE, "challenge key") == list(dotted(said.Challenge))
-    assert names(PAGE, "envelope key") == keys(said.ChallengeEnvelope)
-    assert names(PAGE, "device key") == keys(said.DeviceItem)
-    assert sorted(names(PAGE, "problem member")) == sorted(keys(said.Problem))
+    assert names(PAGE, "challenge key") == list(dotted(Challenge))
+    assert names(PAGE, "envelope key") == keys(ChallengeEnvelope)
+    assert names(PAGE, "device key") == keys(DeviceItem)
+    assert sorted(names(PAGE, "problem member")) == sorted(keys(Problem))
     (status,) = [row[1] for row in rows(PAGE, "challenge key") if row[0] == "`status`"]
     assert [one.value for one in State] == status.replace(" or ", ", ").replace("`", "").split(", ")
 

@@ -113,7 +113,7 @@ JUNK: dict[str, Any] = {
 
 def _methods(kind: Any) -> dict[str, list[str]]:
     found = {}
-    for name, method in vars(kind).items():
+    for name, method in inspect.getmembers(kind):
         if not name.startswith("_") and inspect.isfunction(method) and name not in {"guard", "lint"}:
             found[name] = [p for p in inspect.signature(method).parameters if p != "self"]
     return found

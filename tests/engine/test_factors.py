@@ -576,7 +576,8 @@ def test_a_year_of_guessing_codes_is_bounded() -> None:
 def test_success_forgives_only_the_guesses_of_its_own_challenge() -> None:
     """Guesses in challenges that were given up stay spent."""
     from stepup.changes import THROTTLE
-    from stepup.throttle import Throttle, spent
+    from stepup.throttle import Throttle
+    from stepup.tries import spent
 
     directory = _Directory()
     directory.secret = TOTP_SECRET

@@ -33,7 +33,8 @@ NOT_AWAITED = {"guard", "lint"}
 
 
 def _public(kind: type) -> dict[str, Callable[..., object]]:
-    return {name: found for name, found in vars(kind).items() if not name.startswith("_") and callable(found)}
+    members = [member for base in kind.__mro__ for member in vars(base).items()]
+    return {name: found for name, found in members if not name.startswith("_") and callable(found)}
 
 
 @pytest.mark.parametrize(("sync", "twin"), PAIRS)

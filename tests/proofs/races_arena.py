@@ -23,11 +23,12 @@ from races_verifiers import CODES, TOTP_SECRET, Barrier, Meeting, MeetingRecover
 
 from stepup import Action, Actor, Context, Limits, Resource, Session, StepUp, StepUpRequired, StoreUnavailable, Verified
 from stepup import Item as Call
+from stepup.bearer import to_claims
 from stepup.binding import partition
 from stepup.bundle import MAX_ITEMS
 from stepup.changes import APPLIED, RETENTION, Changes, Record, grant_key
 from stepup.decide.enrol import ADD
-from stepup.grant import Grant, Spend, to_claims
+from stepup.grant import Grant, Spend
 from stepup.ports import Store
 from stepup.stores.memory import MemoryStore
 from stepup.stores.sql import SQLStore

@@ -26,8 +26,8 @@ from stepup import StepUp
 from stepup._engine import upkeep, verify
 from stepup.binding import Binding
 from stepup.changes import APPLIED, Changes
-from stepup.decide import attempt, authorize
-from stepup.decide.attempt import Answering
+from stepup.decide import attempt, redeeming
+from stepup.decide.answering import Answering
 from stepup.stores.memory import MemoryStore
 
 STRAIGHT = tuple(fault for fault in OUTCOMES if fault.name.startswith(("store unavailable", "a conflict", "as it was")))
@@ -131,7 +131,7 @@ def _claimless(*given: Any) -> Changes:
     return replace(REDEEM(*given), puts=())
 
 
-REDEEM = authorize.redeem
+REDEEM = redeeming.redeem
 USED = attempt._used
 
 
@@ -144,12 +144,12 @@ async def _acknowledging(*given: object, **more: object) -> bool:
 
 
 BREAKS: dict[str, tuple[object, str, Any, str, str]] = {
-    "the claim is left out": (authorize, "redeem", _claimless, ONCE.name, "2 times on a grant of 1"),
+    "the claim is left out": (redeeming, "redeem", _claimless, ONCE.name, "2 times on a grant of 1"),
     "an answer is not counted": (verify, "_reserve", _uncounted, ONCE.name, "on 0 counted answers"),
     "what was used is not remembered": (attempt, "_used", lambda *_: ((), ()), ONCE.name, "answer counted twice"),
     "revoking does nothing": (upkeep, "revoke_some", _acknowledging, SHELF.name, "a proof that had ended"),
     "the session is not compared": (Binding, "mismatches", lambda *_: (), SHELF.name, "a proof for something else"),
-    "a grant is never checked": (authorize, "_checks", lambda _: (), SHELF.name, "a proof that had ended"),
+    "a grant is never checked": (redeeming, "_checks", lambda _: (), SHELF.name, "a proof that had ended"),
 }
 
 

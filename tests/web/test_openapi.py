@@ -26,7 +26,9 @@ from stepup.approval import Approvers
 from stepup.device import Remembered
 from stepup.testing import SoftPasskey
 from stepup.verifiers import TOTP, Approval, Passkey, RecoveryCode
-from stepup.web import PROBLEMS, WebRequest, answers, respond
+from stepup.web import PROBLEMS, WebRequest, respond
+from stepup.web.answers.about import Problem
+from stepup.web.answers.ceremony import Challenge, Preflight
 from stepup.web.api import CALLS, PAGES, find
 from stepup.web.call import Public, Route
 
@@ -112,10 +114,10 @@ def holds(route: Route, answer: Answer) -> type[BaseModel] | None:
         return None
     assert [*described["content"]] == [answer.header("content-type")]
     assert route.says is not None
-    model = route.says.answer if answer.status == route.says.status else answers.Problem
+    model = route.says.answer if answer.status == route.says.status else Problem
     assert model is not None
     model.model_validate_json(answer.raw.body)
-    if model is answers.Problem:
+    if model is Problem:
         narrowed = described["content"]["application/problem+json"]["schema"]["allOf"][1]["properties"]
         assert answer.json["code"] in narrowed["code"]["enum"]
         assert answer.json["status"] == narrowed["status"]["const"] == answer.status
@@ -466,18 +468,18 @@ def test_a_store_that_fails_is_described(face: str, route: Route) -> None:
     assert (answer.status == HTTPStatus.SERVICE_UNAVAILABLE) is ("503" in operation(route)["responses"])
 
 
-@pytest.mark.parametrize("kind", [answers.Challenge, answers.Problem, answers.Preflight])
+@pytest.mark.parametrize("kind", [Challenge, Problem, Preflight])
 def test_the_models_refuse_what_they_do_not_know(kind: type[BaseModel]) -> None:
     """A member too many, or one of another type, would be seen by the tests above."""
     known = {
-        answers.Problem: {"type": "/x", "title": "x", "status": 400, "code": "bad_request"},
-        answers.Challenge: None,
-        answers.Preflight: None,
+        Problem: {"type": "/x", "title": "x", "status": 400, "code": "bad_request"},
+        Challenge: None,
+        Preflight: None,
     }[kind]
     site = Site()
     document = known or (
         site.call("GET", f"/challenges/{site.started()}").json["challenge"]
-        if kind is answers.Challenge
+        if kind is Challenge
         else site.call("POST", "/preflight", {"action": "org.delete"}).json
     )
 
@@ -490,7 +492,7 @@ def test_the_models_refuse_what_they_do_not_know(kind: type[BaseModel]) -> None:
 def test_an_absent_member_of_a_problem_is_never_null() -> None:
     """What has nothing to say is left out."""
     with pytest.raises(ValidationError):
-        answers.Problem.model_validate_json('{"type":"/x","title":"x","status":400,"code":"bad_request","offer":null}')
+        Problem.model_validate_json('{"type":"/x","title":"x","status":400,"code":"bad_request","offer":null}')
 
 
 # -- and what a stranger's tool finds -----------------------------------------------------------

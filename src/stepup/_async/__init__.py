@@ -1,5 +1,6 @@
-"""The async face, thin over the engine: ``gate`` has ``AsyncStepUp``; ``factors`` and ``devices`` what it
-offers under these names.
+"""The async face, thin over the engine: ``gate`` puts ``AsyncStepUp`` together, of ``deciding`` (what guards actions),
+``proving`` (the ceremony) and ``upkeep`` (what ends, and is looked after); ``factors``, ``devices`` and ``approvals``
+are what it offers under these names.
 """
 
 from .approvals import AsyncApprovals as AsyncApprovals

@@ -5,7 +5,7 @@ from __future__ import annotations
 from stepup._engine import factors, passkeys
 from stepup._engine.core import Core
 from stepup.context import Actor, Context
-from stepup.decide.attempt import Rejected
+from stepup.decide.answering import Rejected
 from stepup.decision import Authorization
 from stepup.factor import Factor
 

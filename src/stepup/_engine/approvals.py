@@ -23,7 +23,7 @@ from stepup.decide import approval as pure
 from stepup.decide.standing import NOT_FOUND, Refusal
 from stepup.decision import Decision, Outcome, Reason
 from stepup.errors import Code, ContractBroken, Denied, InvalidInput, StepUpError, StoreBusy, StoreUnavailable
-from stepup.policy import Rules
+from stepup.rules import Rules
 from stepup.throttle import Throttle, open_ids
 
 from .asking import asker

@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from stepup._bridge import joined
+from stepup.bearer import from_claims
 from stepup.changes import ROSTER, THROTTLE, Changes, Snapshot, claim_key, grant_key
 from stepup.context import Context, Resource, require_text
 from stepup.decide import authorize as pure
+from stepup.decide import freshness, redeeming
 from stepup.decide.device import LOOKED_UP, could_matter, trusting
 from stepup.decide.holding import Held, answer, asked_age, judge
 from stepup.decide.request import Request, refused_outright
@@ -23,7 +25,7 @@ from stepup.decide.standing import roster_of
 from stepup.decide.start import observe as remember
 from stepup.decision import Authorization, Decision, Outcome, Reason
 from stepup.errors import Code, Denied, StepUpRequired, StoreBusy
-from stepup.grant import Claim, Grant, from_claims
+from stepup.grant import Claim, Grant
 from stepup.policy import Params
 from stepup.ports import Joined
 from stepup.throttle import Throttle
@@ -122,9 +124,9 @@ async def _decide(core: Core, asking: Asking) -> Found:
     request = asking.request
     if (denied := refused_outright(request)) is not None:
         return Found(denied)
-    if (found := pure.by_session(request, core.methods, asking.now)) is not None:
+    if (found := freshness.by_session(request, core.methods, asking.now)) is not None:
         return Found(found)
-    if (found := pure.by_surface(request)) is not None:
+    if (found := freshness.by_surface(request)) is not None:
         if asking.spend:  # the only trace of an action that nobody proved anything for
             await write(core, asking, recorded(asking, found))
         return Found(found, recorded=asking.spend)
@@ -133,7 +135,7 @@ async def _decide(core: Core, asking: Asking) -> Found:
     if could_matter(request, asking.now):
         where = core.partition(request.context.actor)
         asking = await _recognised(core, asking, await core.load(where, LOOKED_UP))
-        if (found := pure.by_session(asking.request, core.methods, asking.now)) is not None:
+        if (found := freshness.by_session(asking.request, core.methods, asking.now)) is not None:
             return Found(found)
     return await _by_token(core, asking)
 
@@ -178,12 +180,12 @@ async def _by_shelf(core: Core, asking: Asking) -> Found:
     request = asking.request
     if is_disabled(snapshot):
         return Found(request.denied(Code.ACTION_BLOCKED, "disabled"))
-    if request.trusted is not None and (found := pure.by_session(request, core.methods, now)) is not None:
+    if request.trusted is not None and (found := freshness.by_session(request, core.methods, now)) is not None:
         return Found(found)
     shelf = pure.shelf_of(request, snapshot)
-    if proved := pure.earlier_proofs(request, shelf, snapshot, now):
+    if proved := freshness.earlier_proofs(request, shelf, snapshot, now):
         grants = await core.load(where, tuple(dict.fromkeys(grant_key(one.grant_id) for one in proved)))
-        if (passed := pure.by_step_up(request, proved, grants, now)) is not None:
+        if (passed := freshness.by_step_up(request, proved, grants, now)) is not None:
             return Found(passed)
     candidates, why = pure.by_shelf(request, shelf, snapshot, now)
     if len(candidates) > 1:
@@ -199,7 +201,7 @@ async def _unproved(core: Core, asking: Asking, snapshot: Snapshot, why: tuple[s
     """No grant covers the call: what could be proved for it, or why nothing can."""
     request, now = asking.request, asking.now
     held, look = await held_now(core, asking, snapshot)
-    reasons = (*pure.stale(request, now), *(Reason(one) for one in why))
+    reasons = (*freshness.stale(request, now), *(Reason(one) for one in why))
     code = Code.GRANT_REQUIRED if "token_required" in why else Code.VERIFICATION_REQUIRED
     if await asked_before(core, request, snapshot, None, now) is not None:
         code = Code.APPROVAL_PENDING
@@ -219,9 +221,9 @@ async def _unspent(
 ) -> tuple[tuple[pure.Candidate, ...], tuple[str, ...]]:
     """Those of several grants that still stand, by one look, so that spent ones cost no tries."""
     grants = [one.grant for one in candidates if one.grant is not None]
-    keys = dict.fromkeys(key for grant in grants for key in pure.grant_keys(grant))
+    keys = dict.fromkeys(key for grant in grants for key in redeeming.grant_keys(grant))
     snapshot = await core.load(core.partition(asking.request.context.actor), tuple(keys))
-    live = tuple(one for one in candidates if one.grant is not None and pure.standing(one.grant, snapshot) is None)
+    live = tuple(one for one in candidates if one.grant is not None and redeeming.standing(one.grant, snapshot) is None)
     return live[: pure.SHELF_TRIES], ("spent",)
 
 
@@ -242,7 +244,7 @@ def _passed(asking: Asking, by: str, grant: Grant, remaining: int | None) -> Fou
 
 def _writes(asking: Asking, grant: Grant) -> bool:
     """Whether redeeming is a batch; in a transaction of the caller's it always is, so that it holds until the end."""
-    return asking.spend and (asking.through is not None or pure.writes_on_redeem(asking.request, grant))
+    return asking.spend and (asking.through is not None or redeeming.writes_on_redeem(asking.request, grant))
 
 
 async def _redeem(core: Core, asking: Asking, grant: Grant) -> tuple[str | None, int | None]:
@@ -250,25 +252,25 @@ async def _redeem(core: Core, asking: Asking, grant: Grant) -> tuple[str | None,
     request = asking.request
     where = core.partition(request.context.actor)
     if not _writes(asking, grant):
-        snapshot = await core.load(where, pure.grant_keys(grant))
-        return pure.standing(grant, snapshot), None
+        snapshot = await core.load(where, redeeming.grant_keys(grant))
+        return redeeming.standing(grant, snapshot), None
     if grant.uses is not None and grant.uses > 1:
         return await _redeem_counted(core, asking, grant)
     for _ in range(TRIES):
-        changes = pure.redeem(request, grant, asking.now, event_id(), asking.request_hash)
+        changes = redeeming.redeem(request, grant, asking.now, event_id(), asking.request_hash)
         lost = await core.apply(where, changes, asking.through)
         if lost is None:
             return None, 0 if grant.uses else None
         if lost.key is None:
             continue
-        refusal = pure.lost_because(grant, lost.key)
+        refusal = redeeming.lost_because(grant, lost.key)
         return await _why_spent(core, asking, grant) if refusal == "spent" else (refusal, None)
     raise StoreBusy(f"Redeeming met a conflict of unknown cause {TRIES} times.")
 
 
 async def _redeem_counted(core: Core, asking: Asking, grant: Grant) -> tuple[str | None, int | None]:
     def decide(snapshot: Snapshot) -> tuple[Changes | None, tuple[str | None, int | None]]:
-        changes, refusal, left = pure.redeem_counted(
+        changes, refusal, left = redeeming.redeem_counted(
             asking.request, grant, snapshot, asking.now, event_id(), asking.request_hash
         )
         if changes is None and refusal is None and asking.through is not None:
@@ -276,16 +278,16 @@ async def _redeem_counted(core: Core, asking: Asking, grant: Grant) -> tuple[str
         return changes, (refusal, left)
 
     where = core.partition(asking.request.context.actor)
-    return await core.commit(where, pure.grant_keys(grant), decide, through=asking.through)
+    return await core.commit(where, redeeming.grant_keys(grant), decide, through=asking.through)
 
 
 async def _why_spent(core: Core, asking: Asking, grant: Grant) -> tuple[str | None, int | None]:
     """Whether the claim was made by this very request, by a revocation, or by somebody else."""
     where = core.partition(asking.request.context.actor)
-    snapshot = await core.load(where, pure.grant_keys(grant), asking.through)
-    claim, refusal = snapshot.get(claim_key(grant.claim), Claim), pure.standing(grant, snapshot) or "spent"
+    snapshot = await core.load(where, redeeming.grant_keys(grant), asking.through)
+    claim, refusal = snapshot.get(claim_key(grant.claim), Claim), redeeming.standing(grant, snapshot) or "spent"
     # In a transaction of the caller's the action was committed with the claim: letting it pass would do it twice.
-    own = asking.through is None and pure.same_request(claim, asking.request_hash)
+    own = asking.through is None and redeeming.same_request(claim, asking.request_hash)
     return (None, 0) if refusal == "spent" and own else (refusal, None)
 
 

@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from stepup.bearer import from_claims
 from stepup.bundle import Item
 from stepup.changes import ROSTER, THROTTLE, claim_key
 from stepup.context import Context
 from stepup.decide import authorize as pure
+from stepup.decide import freshness, redeeming
 from stepup.decide.authorize import Candidate
 from stepup.decide.holding import answer
 from stepup.decide.request import Request, refused_outright
 from stepup.decision import Authorization, Decision, Outcome, Reason
 from stepup.errors import Code, StoreBusy
-from stepup.grant import Claim, Grant, from_claims
+from stepup.grant import Claim, Grant
 
 from .authorize import (
     Asking,
@@ -90,8 +92,8 @@ async def _decide(core: Core, asking: Asking) -> Found:
 
 def _open(core: Core, one: Request, asking: Asking) -> Decision | None:
     """Whether one call would pass by itself."""
-    found = pure.by_session(one, core.methods, asking.now)
-    return pure.by_surface(one) if found is None else found
+    found = freshness.by_session(one, core.methods, asking.now)
+    return freshness.by_surface(one) if found is None else found
 
 
 async def _by_token(core: Core, asking: Asking) -> Found:
@@ -160,7 +162,7 @@ async def _redeem(core: Core, asking: Asking, uses: tuple[Use, ...]) -> str | No
         return await _redeem_within(core, asking, uses)
     for _ in range(TRIES):
         pairs = [(use.request, use.grant) for use in uses]
-        changes = pure.redeem_all(pairs, asking.now, [event_id() for _ in uses], asking.request_hash)
+        changes = redeeming.redeem_all(pairs, asking.now, [event_id() for _ in uses], asking.request_hash)
         lost = await core.apply(where, changes)
         if lost is None:
             return None
@@ -180,18 +182,18 @@ async def _redeem_within(core: Core, asking: Asking, uses: tuple[Use, ...]) -> s
         return why
     where = core.partition(asking.request.context.actor)
     for use in uses:
-        changes = pure.redeem(use.request, use.grant, asking.now, event_id(), asking.request_hash)
+        changes = redeeming.redeem(use.request, use.grant, asking.now, event_id(), asking.request_hash)
         lost = await core.apply(where, changes, asking.through)
         if lost is not None:
-            return pure.lost_because(use.grant, lost.key) if lost.key is not None else "revoked"
+            return redeeming.lost_because(use.grant, lost.key) if lost.key is not None else "revoked"
     return None
 
 
 async def _why_not(core: Core, asking: Asking, uses: tuple[Use, ...]) -> str | None:
     """Why a call cannot be spent any more; None if all can, or if this very request has spent them all."""
-    keys = dict.fromkeys(key for use in uses for key in pure.grant_keys(use.grant))
+    keys = dict.fromkeys(key for use in uses for key in redeeming.grant_keys(use.grant))
     snapshot = await core.load(core.partition(asking.request.context.actor), tuple(keys), asking.through)
-    why = next((why for use in uses if (why := pure.standing(use.grant, snapshot)) is not None), None)
+    why = next((why for use in uses if (why := redeeming.standing(use.grant, snapshot)) is not None), None)
     claims = [snapshot.get(claim_key(use.grant.claim), Claim) for use in uses]
-    own = asking.through is None and all(pure.same_request(claim, asking.request_hash) for claim in claims)
+    own = asking.through is None and all(redeeming.same_request(claim, asking.request_hash) for claim in claims)
     return None if why == "spent" and own else why

@@ -17,7 +17,7 @@ from stepup.changes import Changes, Key, Snapshot, challenge_key
 from stepup.context import APPROVAL, Context, Proof
 from stepup.decide import approval as pure
 from stepup.decide import attempt
-from stepup.decide.attempt import Answering, Findings, MoreNeeded, Rejected, Verified
+from stepup.decide.answering import Answering, Findings, MoreNeeded, Rejected, Verified
 from stepup.decide.device import issued
 from stepup.decide.standing import NOT_FOUND, Refusal, answer_keys, check_standing, remaining
 from stepup.errors import Code, StoreBusy

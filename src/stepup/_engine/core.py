@@ -20,14 +20,16 @@ from stepup.changes import APPLIED, KNOWN, Changes, Key, Lost, Snapshot
 from stepup.clock import ForwardClock
 from stepup.context import RECOVERY_CODE, Actor, Context, Resource, require_text
 from stepup.decide.holding import MethodInfo
-from stepup.decide.request import Ids, Request, bundle_of, resolve
+from stepup.decide.request import Ids, Request
+from stepup.decide.resolving import bundle_of, resolve
 from stepup.decision import Decision
 from stepup.errors import ContractBroken, InvalidInput, StepUpError, StoreBusy, StoreUnavailable, WrongColour
 from stepup.event import Event
 from stepup.factor import Factor, Roster
 from stepup.keys import KeyRing, Vault
+from stepup.limits import Limits
 from stepup.notices import Notice, Notices
-from stepup.policy import MAX_USES, Params, Registry, Risk
+from stepup.policy import MAX_USES, Params, Risk
 from stepup.ports import (
     ApprovalHooks,
     AsyncRiskAssessor,
@@ -39,7 +41,7 @@ from stepup.ports import (
     Message,
     Stored,
 )
-from stepup.throttle import Limits
+from stepup.registry import Registry
 from stepup.token import TokenWriter
 
 from .device_tokens import DeviceTokens

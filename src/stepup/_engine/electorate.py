@@ -13,10 +13,10 @@ from stepup.challenge import Challenge
 from stepup.changes import ACCOUNT, ACTOR_EPOCH, Snapshot
 from stepup.context import Actor, Context
 from stepup.decide import approval as pure
-from stepup.decide.request import rules_of as rules_in_force
+from stepup.decide.resolving import rules_of as rules_in_force
 from stepup.decide.signal import is_disabled
 from stepup.errors import UnknownAction, WrongColour
-from stepup.policy import Rules
+from stepup.rules import Rules
 
 from .core import Core, logger
 

@@ -17,7 +17,8 @@ from stepup.ceremony import Checked
 from stepup.changes import ACCOUNT, ACTOR_EPOCH, ROSTER, THROTTLE, Changes, Snapshot, factor_key, session_epoch
 from stepup.context import Context, clean_text, require_context
 from stepup.decide import enrol as pure
-from stepup.decide.attempt import Rejected, signals_of
+from stepup.decide.acceptance import signals_of
+from stepup.decide.answering import Rejected
 from stepup.decide.request import refused_outright
 from stepup.decide.signal import is_disabled
 from stepup.decide.standing import roster_of

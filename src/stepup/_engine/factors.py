@@ -26,7 +26,7 @@ from stepup.context import (
     same_person,
 )
 from stepup.decide import enrol as pure
-from stepup.decide.attempt import Rejected
+from stepup.decide.answering import Rejected
 from stepup.decide.standing import roster_of
 from stepup.decision import Authorization
 from stepup.errors import Code, ConfigurationError, Denied, InvalidInput

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from stepup.bearer import to_claims
 from stepup.challenge import Challenge, State
-from stepup.decide.attempt import Verified
+from stepup.decide.answering import Verified
 from stepup.device import Remembered
-from stepup.grant import Grant, to_claims
+from stepup.grant import Grant
 
 from .core import Core
 from .device_tokens import Minting

@@ -11,7 +11,7 @@ from typing import Final
 from stepup.ceremony import REJECTED, Checked, Registered, Registering
 from stepup.changes import Snapshot, factor_key
 from stepup.context import Context
-from stepup.decide.attempt import Rejected
+from stepup.decide.answering import Rejected
 from stepup.errors import ConfigurationError, ContractBroken
 from stepup.factor import Factor, FactorSet, StoredFactor
 from stepup.ports import Registers

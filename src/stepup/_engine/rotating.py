@@ -9,7 +9,7 @@ from datetime import datetime
 
 from stepup.context import MAX_TEXT, require_text
 from stepup.decide import attempt as pure
-from stepup.decide.attempt import Answering, Findings
+from stepup.decide.answering import Answering, Findings
 from stepup.errors import InvalidInput, WrongColour
 
 from .core import Core, logger

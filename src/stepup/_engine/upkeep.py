@@ -22,7 +22,7 @@ from stepup.changes import (
 )
 from stepup.context import MAX_TEXT, Actor, Context, Resource, require_actor, require_context, require_text
 from stepup.decide import enrol, revoke
-from stepup.decide.authorize import left, left_keys
+from stepup.decide.redeeming import left, left_keys
 from stepup.errors import ContractBroken, InvalidInput, StepUpError, StoreUnavailable
 from stepup.event import Event
 from stepup.grant import Grant, Shelf

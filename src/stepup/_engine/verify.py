@@ -14,7 +14,8 @@ from stepup.challenge import Challenge
 from stepup.changes import Changes, Snapshot, challenge_key, factor_key
 from stepup.context import APPROVAL, Context, clean_text
 from stepup.decide import attempt as pure
-from stepup.decide.attempt import Answering, Findings, MoreNeeded, Rejected, Verified
+from stepup.decide.acceptance import acceptable
+from stepup.decide.answering import Answering, Findings, MoreNeeded, Rejected, Verified
 from stepup.decide.device import issued
 from stepup.decide.standing import NOT_FOUND, Refusal, answer_keys, check_standing
 from stepup.device import Remembered
@@ -119,7 +120,7 @@ async def _check(
         return Findings(REJECTED, "verifier_error", serial, versions)
     if not isinstance(checked, Checked):  # pyright: ignore[reportUnnecessaryIsInstance] -- a port's answer is never taken on trust
         return Findings(REJECTED, "verifier_error", serial, versions)
-    reason = pure.acceptable(one, checked, now)
+    reason = acceptable(one, checked, now)
     fingerprint = core.fingerprint(checked.material) if reason is None and checked.material is not None else None
     return Findings(checked, reason, serial, versions, fingerprint)
 

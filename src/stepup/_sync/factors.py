@@ -6,7 +6,7 @@ from stepup import _bridge as bridge
 from stepup._engine import factors, passkeys
 from stepup._engine.core import Core
 from stepup.context import Actor, Context
-from stepup.decide.attempt import Rejected
+from stepup.decide.answering import Rejected
 from stepup.decision import Authorization
 from stepup.factor import Factor
 

@@ -2,11 +2,19 @@
 
 =============== ==========================================================================
 ``request``     one call made concrete: action, context, binding, risk, the rules in force
+``resolving``   making it, or the calls of a bundle, from what the application passes
+``session``     how old the login is, and how old it may be
+``shown``       what the person is shown of it
 ``holding``     what the person can prove now, and what to answer where that is nothing
-``authorize``   ``require`` and ``check``: session freshness, grants, redeeming
+``authorize``   ``require`` and ``check``: which grant opens a call
+``freshness``   what opens one without a grant: a fresh session, a surface, an earlier step-up
+``redeeming``   spending a grant, or seeing whether it stands
 ``start``       opening a challenge
 ``prepare``     ``begin``: preparing a method, counting what is sent
-``attempt``     reserving an answer, and concluding it: minting, rejecting, rotating
+``answering``   an answer, what was found of it, what comes of it
+``acceptance``  whether what a verifier answered is an acceptance, and the proof it makes
+``attempt``     reserving an answer, and concluding it: rejecting, adding a part
+``minting``     the last right answer: grant, shelf, rotated session
 ``revoke``      ending grants, sessions, everything; cancel, unlock, forget
 ``enrol``       adding, changing and removing factors
 =============== ==========================================================================

@@ -33,9 +33,11 @@ from stepup.context import APPROVAL, Context, Resource
 from stepup.decision import Detail
 from stepup.errors import Code
 from stepup.event import EventType, event
-from stepup.policy import Action, Params, Policy, Risk, Rules
+from stepup.limits import Limits
+from stepup.policy import Action, Params, Policy, Risk
 from stepup.requirement import STRONGEST
-from stepup.throttle import Blocked, Limits, Throttle, closing, lasting, open_ids, sending
+from stepup.rules import Rules
+from stepup.throttle import Blocked, Throttle, closing, lasting, open_ids, sending
 
 from .request import Ids, Request
 from .standing import NOT_FOUND, Refusal, check_standing, closed, standing_checks

@@ -17,11 +17,12 @@ from stepup.context import RECOVERY_CODE, Context, Resource, clean_text
 from stepup.device import MAX_LABEL, UNKNOWN, DeviceSet, Found, Presented, Remembered, Standing, find
 from stepup.event import Event, EventType, event
 from stepup.grant import Grant
+from stepup.limits import Limits
 from stepup.policy import Action, Policy, Risk
 from stepup.requirement import ANY
-from stepup.throttle import Limits
 
-from .request import Request, session_age, session_window, trusted_window
+from .request import Request
+from .session import session_age, session_window, trusted_window
 
 MANAGE: Final = "stepup.device.manage"
 MANAGE_ACTION: Final = Action(

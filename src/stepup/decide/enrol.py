@@ -43,11 +43,13 @@ from stepup.history import KEPT, Known
 from stepup.policy import Action, Policy, Risk
 from stepup.requirement import STRONGEST, Strength
 from stepup.surface import Impersonation
-from stepup.throttle import Throttle, unlocked
+from stepup.throttle import Throttle
+from stepup.tries import unlocked
 
 from .device import MANAGE_ACTION
 from .holding import MethodInfo, strength_of
-from .request import Ids, session_age
+from .request import Ids
+from .session import session_age
 
 ADD: Final = "stepup.factor.add"
 REMOVE: Final = "stepup.factor.remove"

@@ -11,10 +11,13 @@ from stepup.context import APPROVAL, FRESH_SESSION, RECOVERY_CODE, Proof
 from stepup.decision import Decision, Outcome, Reason
 from stepup.errors import Code
 from stepup.factor import Factor, strongest
+from stepup.limits import Limits
 from stepup.requirement import ANY, Holding, Method, Usable, leaves, open_methods
-from stepup.throttle import Blocked, Limits, Throttle, Trial, blocked
+from stepup.throttle import Blocked, Throttle
+from stepup.tries import Trial, blocked
 
-from .request import Request, holding
+from .request import Request
+from .session import holding
 
 
 @dataclass(frozen=True, slots=True)

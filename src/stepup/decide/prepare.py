@@ -14,7 +14,9 @@ from stepup.challenge import Challenge, FactorRef, Preparation, prepare, unprepa
 from stepup.changes import THROTTLE, Changes, Record, Snapshot, challenge_key
 from stepup.errors import Code
 from stepup.event import EventType
-from stepup.throttle import Blocked, Limits, Throttle, blocked, sending, unsending
+from stepup.limits import Limits
+from stepup.throttle import Blocked, Throttle, sending, unsending
+from stepup.tries import blocked
 
 from .holding import MethodInfo, trial, trusted_device
 from .request import Ids, Request

@@ -1,31 +1,26 @@
-"""One call made concrete: who wants what, bound to what, at which risk, under which rules."""
+"""One call made concrete: who wants what, bound to what, at which risk, under which rules.
+
+``resolving`` makes it; ``session`` says what the login is worth to it, ``shown`` what the person is shown of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 from stepup.binding import Binding
-from stepup.bundle import MAX_ITEMS, Listed, bundle_digest, item_data, item_digest
-from stepup.canonical import canonical_json, params_digest
-from stepup.challenge import Challenge
-from stepup.context import APPROVAL, MAX_TEXT, NO_RISK, Context, Resource, RiskAssessment, clean_text, require_context
+from stepup.bundle import item_data
+from stepup.context import MAX_TEXT, Context, Resource, RiskAssessment
 from stepup.decision import Decision, Detail, Outcome, Reason
 from stepup.device import Presented
-from stepup.errors import IMPERSONATING, SURFACE_REFUSED, Code, InvalidInput
+from stepup.errors import IMPERSONATING, SURFACE_REFUSED, Code
 from stepup.event import Event, EventType, event
 from stepup.history import Visit
-from stepup.keys import KeyRing
-from stepup.policy import Action, Params, Registry, Risk, Rules, combined, least
-from stepup.requirement import Holding
+from stepup.policy import Action, Params
+from stepup.rules import Rules, least
 from stepup.surface import Handling, Impersonation, Surface
-
-PARAMS_LIMIT = 4096
-SHOWN_LIMIT = 32
-LABEL_LIMIT = 100
-VALUE_LIMIT = 500
 
 
 class Ids(NamedTuple):
@@ -164,132 +159,6 @@ def risk_detail(risk: RiskAssessment) -> Mapping[str, Detail]:
     return made
 
 
-def resolve(
-    registry: Registry,
-    ring: KeyRing,
-    action_id: object,
-    context: Context,
-    resource: Resource | None,
-    params: Params | None,
-    assessed: RiskAssessment | None = None,
-    at_least: Risk = Risk.LOW,
-) -> Request:
-    """Make the call concrete: look the action up, digest the params, take the worse risk, escalate.
-
-    Raises:
-        UnknownAction: if nobody registered the action.
-        InvalidInput: for values the application got wrong.
-    """
-    require_context(context)
-    if resource is not None and not isinstance(resource, Resource):  # pyright: ignore[reportUnnecessaryIsInstance] -- as above
-        raise InvalidInput("resource", f"must be a Resource, not {type(resource).__name__}")
-    action = registry.action(action_id)
-    digest = params_digest(params, limit=PARAMS_LIMIT)
-    risk = context.risk or NO_RISK
-    if assessed is not None:
-        risk = risk.worse(assessed)
-    level, failed = _escalated(action, context, resource, params)
-    level = max(level, at_least)
-    impersonated = context.actor.on_behalf_of is not None
-    rules = _in_force(registry, action.id, level, impersonated=impersonated)
-    binding = Binding.of(action.id, context, resource, digest, ring)
-    return Request(action, context, resource, params, binding, risk, rules, failed)
-
-
-ITEMS_LIMIT = 8192
-
-
-def bundle_of(items: Sequence[Request]) -> Request:
-    """The calls *items*, all of one context, as one call for all of them, under everything that any of them asks for.
-
-    Raises:
-        InvalidInput: for none, for more than 32, for too much to be signed and shown, for one call twice, and for a
-            call that others have to approve.
-    """
-    if not 0 < len(items) <= MAX_ITEMS:
-        raise InvalidInput(
-            "items", f"must be 1 to {MAX_ITEMS} calls", remedy="For more of the same, ask for uses= of one call."
-        )
-    if len({item_digest(one.binding, one.action.bound) for one in items}) < len(items):
-        raise InvalidInput("items", "has one call twice", remedy="For more of the same, ask for uses= of one call.")
-    if any(APPROVAL in one.rules.named for one in items):
-        raise InvalidInput(
-            "items",
-            "has a call that others approve",
-            remedy="Ask for that one by itself: what is approved is one call.",
-        )
-    canonical_json([_named(one) for one in items], name="items", limit=ITEMS_LIMIT)
-    rules, first = combined([one.rules for one in items]), items[0]
-    risk = first.risk
-    for one in items[1:]:
-        risk = risk.worse(one.risk)
-    bound = replace(first.binding, action=rules.action.id, resource_type=None, resource_id=None)
-    binding = replace(bound, params=bundle_digest(one.binding for one in items))
-    made = Request(rules.action, first.context, None, None, binding, risk, rules, items=tuple(items))
-    return replace(made, visit=first.visit, presented=first.presented)
-
-
-def _named(request: Request) -> list[object]:
-    """One call of a bundle as an offer names it."""
-    resource = request.resource
-    return [request.action.id, resource and [resource.type, resource.id, resource.label], request.params]
-
-
-def rules_of(registry: Registry, challenge: Challenge) -> Rules:
-    """The rules of the call, or of the bundle, that a challenge is for, at the levels it was opened at.
-
-    Raises:
-        UnknownAction: if an action is gone.
-    """
-    impersonated = challenge.binding.on_behalf_of is not None
-    calls = [(one.action, one.level) for one in challenge.items] or [(challenge.binding.action, challenge.level)]
-    rules = [_in_force(registry, action, Risk(level), impersonated=impersonated) for action, level in calls]
-    return combined(rules) if challenge.items else rules[0]
-
-
-def _in_force(registry: Registry, action_id: str, level: Risk, *, impersonated: bool) -> Rules:
-    """The rules of an action; somebody has to approve besides where it says so of calls on behalf of somebody."""
-    approves = registry.action(action_id).impersonating(level) is Impersonation.APPROVE
-    return registry.rules(action_id, level, impersonated and approves)
-
-
-def listed(action: Action, resource: Resource | None, params: Params | None, level: int = 0) -> Listed:
-    """One call of a bundle, as its challenge keeps it and the person is shown it.
-
-    Raises:
-        InvalidInput: as ``shown``.
-    """
-    return Listed(
-        action=action.id,
-        label=action.label,
-        level=level or int(action.level),
-        resource_type=resource.type if resource else None,
-        resource_id=resource.id if resource else None,
-        resource_label=resource.label if resource else None,
-        params=None if params is None else canonical_json(params).decode(),
-        shown=shown(action, resource, params),
-    )
-
-
-def listed_of(request: Request) -> tuple[Listed, ...]:
-    """Every call of the bundle *request*."""
-    return tuple(listed(one.action, one.resource, one.params, int(one.rules.level)) for one in request.items)
-
-
-def _escalated(action: Action, context: Context, resource: Resource | None, params: Params | None) -> tuple[Risk, bool]:
-    if action.escalate is None:
-        return action.level, False
-    try:
-        raised = action.escalate(context, resource, params)
-        if raised is None:
-            return action.level, False
-        if isinstance(raised, bool) or not isinstance(raised, int):  # pyright: ignore[reportUnnecessaryIsInstance] -- True is 1, which would raise nothing
-            return Risk.CRITICAL, True
-        return max(action.level, Risk(raised)), False
-    except Exception:  # noqa: BLE001 -- whatever the hook raises, the call is refused, not the process ended
-        return Risk.CRITICAL, True
-
-
 def refused_outright(request: Request) -> Decision | None:
     """The denial that no proof can change: blocked session risk, a hook that failed, a surface or an impersonation that
     the action does not take; of a bundle, that of any item.
@@ -308,85 +177,3 @@ def refused_outright(request: Request) -> Decision | None:
         surface = request.context.surface.value
         return request.denied(Code.ACTION_BLOCKED, SURFACE_REFUSED, public=True, surface=surface)
     return None
-
-
-def session_age(context: Context, now: datetime) -> float | None:
-    """Seconds since the person last signed in to this session; None where that is not known.
-
-    While somebody is impersonated no login counts: it may be theirs, or the moment the impersonation began.
-    """
-    if context.actor.on_behalf_of is not None:
-        return None
-    session = context.session
-    if session is None or session.authenticated_at is None or session.authenticated_at > now:
-        return None
-    return (now - session.authenticated_at).total_seconds()
-
-
-def session_window(request: Request) -> int:
-    """How old the login may be under the rules in force; longer on a trusted device, at levels 1 and 2."""
-    return (
-        trusted_window(request) if request.on_trusted_device else _capped(request, request.rules.policy.session_window)
-    )
-
-
-def trusted_window(request: Request) -> int:
-    """How old the login might be on a trusted device."""
-    policy = request.rules.policy
-    if request.rules.level > Risk.MEDIUM:
-        return _capped(request, policy.session_window)
-    return _capped(request, max(policy.session_window, policy.session_window_trusted))
-
-
-def _capped(request: Request, window: int) -> int:
-    return window if request.rules.policy.max_age is None else min(window, request.rules.policy.max_age)
-
-
-def holding(request: Request, now: datetime, strongest: int | None = None) -> Holding:
-    """What counts for this request. A step-up is no login: it counts for the methods it proved alone."""
-    return Holding(
-        strongest=strongest,
-        min_strength=request.rules.policy.min_strength,
-        recovery=request.rules.recovery_stands_in,
-        session_age=session_age(request.context, now),
-        session_window=session_window(request),
-        allowed=request.risk.methods,
-        max_age=request.rules.policy.max_age,
-    )
-
-
-def shown_of(request: Request) -> tuple[tuple[str, str], ...]:
-    """What the person is shown of a call; of a bundle, a line for each item.
-
-    Raises:
-        InvalidInput: as ``shown``; also for an item that does not fit its line.
-    """
-    if not request.items:
-        return shown(request.action, request.resource, request.params)
-    return _fitting("The bundle", [(one.label, one.summary) for one in listed_of(request)])
-
-
-def shown(action: Action, resource: Resource | None, params: Params | None) -> tuple[tuple[str, str], ...]:
-    """What the person is shown of the params: what ``describe`` makes of them, or name and value of each.
-
-    Raises:
-        InvalidInput: if the hook fails or answers something else than pairs of text; nothing is approved unseen.
-    """
-    if action.describe is None:
-        pairs = [(str(name), value if isinstance(value, str) else str(value)) for name, value in (params or {}).items()]
-    else:
-        try:
-            pairs = [(str(label), str(value)) for label, value in action.describe(resource, params)]
-        except Exception as error:
-            raise InvalidInput(f"Action {action.id!r}: describe", f"failed with {type(error).__name__}") from error
-    return _fitting(f"Action {action.id!r}", pairs)
-
-
-def _fitting(whose: str, pairs: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    if len(pairs) > SHOWN_LIMIT or any(len(label) > LABEL_LIMIT or len(value) > VALUE_LIMIT for label, value in pairs):
-        raise InvalidInput(
-            f"{whose}: what the person would be shown",
-            f"exceeds {SHOWN_LIMIT} lines of {VALUE_LIMIT} characters",
-            remedy="Nothing is approved unseen: pass describe= with the params that matter, in short.",
-        )
-    return tuple((clean_text(label, limit=LABEL_LIMIT), clean_text(value, limit=VALUE_LIMIT)) for label, value in pairs)

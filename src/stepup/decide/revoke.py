@@ -29,7 +29,8 @@ from stepup.changes import (
 from stepup.context import Context
 from stepup.event import Event, EventType, event
 from stepup.grant import Claim, Shelf, Spend, moved
-from stepup.throttle import Throttle, closing, unlocked
+from stepup.throttle import Throttle, closing
+from stepup.tries import unlocked
 
 from .request import Ids
 

@@ -28,7 +28,8 @@ from stepup.requirement import open_methods
 from stepup.throttle import Throttle, open_ids
 
 from .holding import Held
-from .request import Request, holding, refused_outright
+from .request import Request, refused_outright
+from .session import holding
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,11 +31,13 @@ from stepup.decision import Decision
 from stepup.errors import Code
 from stepup.event import EventType
 from stepup.factor import Factor, Roster
-from stepup.throttle import Blocked, Limits, OpenChallenge, Throttle, opening
+from stepup.limits import Limits
+from stepup.throttle import Blocked, OpenChallenge, Throttle, opening
 
 from .device import device_keys, trust_checks
 from .holding import Held, ways
-from .request import Ids, Request, listed_of, shown_of
+from .request import Ids, Request
+from .shown import listed_of, shown_of
 
 
 def start_keys(request: Request) -> tuple[Key, ...]:

@@ -11,7 +11,7 @@ from typing import Final
 from stepup._sync import StepUp
 from stepup.challenge import Challenge
 from stepup.context import APPROVAL, Context
-from stepup.decide.attempt import MoreNeeded, Rejected, Verified
+from stepup.decide.answering import MoreNeeded, Rejected, Verified
 from stepup.errors import Code, DeliveryFailed, Denied, StepUpError
 
 from ._console import Terminal

@@ -19,7 +19,7 @@ from stepup.ceremony import Begun, Ceremony, Checked, Prompt, State, Verdict
 from stepup.challenge import Challenge
 from stepup.changes import ROSTER, Applied, Changes, Key, Lost, Partition, Record
 from stepup.context import RECOVERY_CODE, Actor, Context, Proof, Resource
-from stepup.decide.attempt import MoreNeeded, Verified
+from stepup.decide.answering import MoreNeeded, Verified
 from stepup.decide.holding import MethodInfo
 from stepup.errors import ConfigurationError
 from stepup.factor import Factor

@@ -45,7 +45,12 @@ from typing import Final, NamedTuple
 
 from stepup.errors import Code, Refused, StepUpError
 
-from . import account, answers, approvals, assets, ceremony, devices, enrolment, flow, openapi, pages, wire
+from . import account, approvals, assets, ceremony, devices, enrolment, flow, openapi, pages, wire
+from .answers.about import OpenApi, ProblemDescription
+from .answers.account import Actions, Devices, Events, Grants, Session
+from .answers.approvals import ApprovalEnvelope, Approvals
+from .answers.ceremony import AttemptAnswer, ChallengeEnvelope, Preflight, PromptEnvelope
+from .answers.factors import FactorEnvelope, Factors, PasskeyEnrolment, RecoveryCodes, TotpEnrolment
 from .bodies import BadRequest, read_json
 from .call import PART, Call, MayStart, Operation, Protocol, Public, Route
 from .html import html
@@ -146,49 +151,49 @@ _NO_REVIEW: Final = tuple(code for code in _NO_CHANGE if code is not Code.RATE_L
 
 CALLS: Final[tuple[Route, ...]] = (
     Route("GET", "/actions", account.actions, Operation(
-        "listActions", "account", "What is protected, and how it stands for this person", answers.Actions,
+        "listActions", "account", "What is protected, and how it stands for this person", Actions,
         codes=_NO_STORE,
     )),
     Route("GET", "/session", account.session, Operation(
-        "getSession", "account", "What is known of the session", answers.Session, codes=_NO_STORE,
+        "getSession", "account", "What is known of the session", Session, codes=_NO_STORE,
     )),
     Route("GET", "/grants", account.grants, Operation(
-        "listGrants", "account", "What is unlocked now", answers.Grants, codes=_NO_STORE,
+        "listGrants", "account", "What is unlocked now", Grants, codes=_NO_STORE,
     )),
     Route("DELETE", "/grants/{grant}", account.revoke_grant, Operation(
         "revokeGrant", "account", "Lock something again", None, 204, codes=_NO_STORE,
     )),
     Route("GET", "/events", account.events, Operation(
-        "listEvents", "account", "The person's own history", answers.Events, query=wire.EventsQuery, codes=_NO_STORE,
+        "listEvents", "account", "The person's own history", Events, query=wire.EventsQuery, codes=_NO_STORE,
     )),
     Route("POST", "/preflight", flow.preflight, Operation(
-        "preflight", "ceremony", "Whether a call would pass, and if not, what would open it", answers.Preflight,
+        "preflight", "ceremony", "Whether a call would pass, and if not, what would open it", Preflight,
         reads=(wire.ByDetails, wire.ByCall), codes=(Code.ACTION_UNKNOWN, Code.STORE_UNAVAILABLE),
     )),
     Route("POST", "/challenges", flow.start_challenge, Operation(
-        "startChallenge", "ceremony", "Open a challenge", answers.ChallengeEnvelope, 201,
+        "startChallenge", "ceremony", "Open a challenge", ChallengeEnvelope, 201,
         reads=(wire.StartByOffer, wire.StartByDetails, wire.StartByCall), codes=_NO_START, created=True,
     )),
     Route("GET", "/challenges/{challenge}", flow.challenge, Operation(
-        "getChallenge", "ceremony", "The challenge as it stands", answers.ChallengeEnvelope, codes=_NO_CHALLENGE,
+        "getChallenge", "ceremony", "The challenge as it stands", ChallengeEnvelope, codes=_NO_CHALLENGE,
     )),
     Route("DELETE", "/challenges/{challenge}", flow.cancel, Operation(
         "cancelChallenge", "ceremony", "Call a challenge off", None, 204, codes=_NO_CHALLENGE,
     )),
     Route("POST", "/challenges/{challenge}/methods/{method}", flow.prepare, Operation(
-        "prepareMethod", "ceremony", "Prepare a method: send the code", answers.PromptEnvelope,
+        "prepareMethod", "ceremony", "Prepare a method: send the code", PromptEnvelope,
         reads=(wire.Nothing,), may_be_empty=True, codes=(*_NO_ANSWER, Code.RATE_LIMITED, Code.DELIVERY_FAILED),
     )),
     Route("POST", "/challenges/{challenge}/attempts", flow.attempt, Operation(
-        "attempt", "ceremony", "Answer a challenge", answers.AttemptAnswer,
+        "attempt", "ceremony", "Answer a challenge", AttemptAnswer,
         reads=(wire.Attempt,), codes=(*_NO_ANSWER, Code.VERIFICATION_FAILED, Code.APPROVAL_PENDING),
     )),
     Route("GET", "/approvals", approvals.listed, Operation(
-        "listApprovals", "approvals", "What waits for this person's answer, and what they wait for", answers.Approvals,
+        "listApprovals", "approvals", "What waits for this person's answer, and what they wait for", Approvals,
         query=wire.InboxQuery, codes=_NO_STORE,
     )),
     Route("POST", "/approvals/{approval}", approvals.answer, Operation(
-        "answerApproval", "approvals", "Approve or deny", answers.ApprovalEnvelope, reads=(wire.ApprovalAnswer,),
+        "answerApproval", "approvals", "Approve or deny", ApprovalEnvelope, reads=(wire.ApprovalAnswer,),
         codes=(
             *(code for code in _NO_CHANGE if code is not Code.RATE_LIMITED), Code.CHALLENGE_NOT_FOUND,
             Code.CHALLENGE_EXPIRED, Code.CHALLENGE_CLOSED, Code.APPROVAL_DENIED,
@@ -198,7 +203,7 @@ CALLS: Final[tuple[Route, ...]] = (
         "withdrawApproval", "approvals", "Take one's own request back", None, 204, codes=_NO_CHALLENGE,
     )),
     Route("GET", "/devices", devices.listed, Operation(
-        "listDevices", "devices", "The devices that are remembered", answers.Devices, codes=_NO_REVIEW,
+        "listDevices", "devices", "The devices that are remembered", Devices, codes=_NO_REVIEW,
     )),
     Route("DELETE", "/devices", devices.revoke_all, Operation(
         "revokeDevices", "devices", "Forget all devices", None, 204, codes=_NO_REVIEW,
@@ -210,28 +215,28 @@ CALLS: Final[tuple[Route, ...]] = (
         "revokeDevice", "devices", "Forget a device", None, 204, codes=_NO_REVIEW,
     )),
     Route("GET", "/factors", enrolment.listed, Operation(
-        "listFactors", "factors", "Everything that is enrolled", answers.Factors, codes=_NO_STORE,
+        "listFactors", "factors", "Everything that is enrolled", Factors, codes=_NO_STORE,
     )),
     Route("POST", "/factors/totp", enrolment.start_totp, Operation(
-        "enrolTotp", "factors", "Make a secret for an authenticator app", answers.TotpEnrolment, 201,
+        "enrolTotp", "factors", "Make a secret for an authenticator app", TotpEnrolment, 201,
         reads=(wire.NewFactor,), codes=(*_NO_CHANGE, Code.METHOD_NOT_ALLOWED), created=True,
     )),
     Route("POST", "/factors/totp/{factor}", enrolment.confirm_totp, Operation(
-        "confirmTotp", "factors", "Confirm an authenticator by its first code", answers.FactorEnvelope,
+        "confirmTotp", "factors", "Confirm an authenticator by its first code", FactorEnvelope,
         reads=(wire.Confirmation,),
         codes=(Code.CHALLENGE_NOT_FOUND, Code.VERIFICATION_FAILED, Code.METHOD_NOT_ALLOWED, Code.STORE_UNAVAILABLE),
     )),
     Route("POST", "/factors/passkey", enrolment.start_passkey, Operation(
-        "enrolPasskey", "factors", "Begin a passkey's registration", answers.PasskeyEnrolment, 201,
+        "enrolPasskey", "factors", "Begin a passkey's registration", PasskeyEnrolment, 201,
         reads=(wire.NewFactor,), codes=(*_NO_CHANGE, Code.METHOD_NOT_ALLOWED), created=True,
     )),
     Route("POST", "/factors/passkey/{factor}", enrolment.confirm_passkey, Operation(
-        "confirmPasskey", "factors", "Finish a passkey's registration", answers.FactorEnvelope,
+        "confirmPasskey", "factors", "Finish a passkey's registration", FactorEnvelope,
         reads=(wire.Registration,),
         codes=(Code.CHALLENGE_NOT_FOUND, Code.VERIFICATION_FAILED, Code.METHOD_NOT_ALLOWED, Code.STORE_UNAVAILABLE),
     )),
     Route("POST", "/factors/recovery_code", enrolment.new_recovery_codes, Operation(
-        "newRecoveryCodes", "factors", "Replace the recovery codes", answers.RecoveryCodes, 201,
+        "newRecoveryCodes", "factors", "Replace the recovery codes", RecoveryCodes, 201,
         reads=(wire.Nothing,), may_be_empty=True, codes=(*_NO_CHANGE, Code.METHOD_NOT_ALLOWED),
     )),
     Route("PATCH", "/factors/{factor}", enrolment.rename, Operation(
@@ -241,10 +246,10 @@ CALLS: Final[tuple[Route, ...]] = (
         "removeFactor", "factors", "Remove a factor", None, 204, codes=_NO_CHANGE,
     )),
     Route("GET", "/problems/{code}", Public(_problem_page), Operation(
-        "describeProblem", "about", "What the code of a problem means", answers.ProblemDescription,
+        "describeProblem", "about", "What the code of a problem means", ProblemDescription,
     )),
     Route("GET", "/openapi.json", Public(_openapi), Operation(
-        "describe", "about", "This description", answers.OpenApi,
+        "describe", "about", "This description", OpenApi,
     )),
 )  # fmt: skip
 """The calls of the protocol. Each says what it reads and answers; that is read by, and what ``openapi`` writes down."""

@@ -16,7 +16,7 @@ from stepup._engine.core import Core
 from stepup.context import Context
 from stepup.errors import Code
 
-from .answers import Answer
+from .answers.document import Answer
 from .cookies import CookieNames, cookie_names
 from .http import WebRequest, WebResponse, response
 from .problems import Answers, Voice, dumps

@@ -27,8 +27,8 @@ from urllib.parse import urlencode
 from stepup._engine import begin, look, start, verify
 from stepup._engine.core import Core
 from stepup.challenge import Challenge, State
-from stepup.decide.attempt import MoreNeeded, Verified
-from stepup.decide.request import rules_of
+from stepup.decide.answering import MoreNeeded, Verified
+from stepup.decide.resolving import rules_of
 from stepup.errors import Code, DeliveryFailed, Refused
 from stepup.policy import Policy, Risk
 

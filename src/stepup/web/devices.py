@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 from stepup._engine import devices
-from stepup.decide.attempt import Verified
+from stepup.decide.answering import Verified
 from stepup.device import TrustedDevice
 from stepup.errors import Code
 

@@ -16,7 +16,8 @@ from stepup.challenge import Challenge, State
 from stepup.context import Context, RiskLevel
 from stepup.event import Event
 from stepup.grant import Grant
-from stepup.policy import Action, Policy, Risk, Rules
+from stepup.policy import Action, Policy, Risk
+from stepup.rules import Rules
 
 from .problems import zulu
 

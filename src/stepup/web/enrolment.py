@@ -12,7 +12,7 @@ from typing import Final
 
 from stepup._engine import factors, passkeys
 from stepup.context import RECOVERY_CODE
-from stepup.decide.attempt import Rejected
+from stepup.decide.answering import Rejected
 from stepup.errors import Code
 from stepup.factor import Factor
 from stepup.ports import Registers

@@ -10,8 +10,8 @@ from stepup._engine import authorize, begin, bundle, look, start, verify
 from stepup._engine.core import logger
 from stepup._engine.offer import Offered, read_offer
 from stepup.challenge import Challenge
-from stepup.decide.attempt import MoreNeeded, Verified
-from stepup.decide.request import rules_of
+from stepup.decide.answering import MoreNeeded, Verified
+from stepup.decide.resolving import rules_of
 from stepup.decision import Outcome
 from stepup.errors import Code
 

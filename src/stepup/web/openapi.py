@@ -16,7 +16,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json
 
 from stepup.errors import Code
 
-from .answers import Problem
+from .answers.about import Problem
 from .bodies import JSON
 from .call import PART, Operation, Public, Route
 from .http import SAFE

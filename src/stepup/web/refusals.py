@@ -13,9 +13,10 @@ from urllib.parse import quote
 
 from stepup._engine.core import Core
 from stepup._engine.offer import Offered, read_offer
-from stepup.decide.request import listed, shown
+from stepup.decide.shown import listed, shown
 from stepup.errors import InvalidInput, StepUpError, StepUpRequired
-from stepup.policy import Risk, least, titled
+from stepup.policy import Risk
+from stepup.rules import least, titled
 
 from . import pages
 from .call import Protocol

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from stepup.changes import APPLIED, FENCE, Applied, Changes, Check, Key, Lost, Partition, Record
 from stepup.errors import SchemaMismatch
 
-from ._connections import Link
+from ._link import Link
 from ._rows import AT, Row, event_values, text, written
 from ._sql import MariaDB, PostgreSQL, place
 from .schema import ANCHOR, SUPPORTED

@@ -15,8 +15,9 @@ from stepup.errors import SchemaMismatch, StoreBusy
 from stepup.event import Event
 
 from . import _batch
-from ._connections import Connections, Link
+from ._connections import Connections
 from ._failures import Conflict
+from ._link import Link
 from ._rows import cursor_after, event_of, microseconds, place_in, record_of, text
 from ._sql import place
 from .schema import SUPPORTED

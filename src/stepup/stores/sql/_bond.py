@@ -29,7 +29,8 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from stepup.changes import Partition
 from stepup.errors import InvalidInput, StoreUnavailable
 
-from ._connections import Connections, Link
+from ._connections import Connections
+from ._link import Link
 
 Written = tuple[tuple[Partition, str], ...]
 Ending = Callable[[bool, Written], object]

@@ -8,8 +8,9 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from stepup.errors import SchemaMismatch, StoreUnavailable
 
-from ._connections import Connections, Link, require_schema
+from ._connections import Connections, require_schema
 from ._failures import Conflict
+from ._link import Link
 from ._sql import MariaDB
 from .schema import Tables, seeds
 

@@ -23,9 +23,10 @@ from stepup.errors import InvalidInput, SchemaMismatch, StoreUnavailable
 
 from . import _batch, _body
 from ._bond import Bond, Written, bond_with, in_task, in_thread
-from ._connections import Connections, Link
+from ._connections import Connections
 from ._deadline import WATCH, descriptor_of
 from ._failures import Conflict, refusal
+from ._link import Link
 from ._sql import PostgreSQL, SQLite
 
 T = TypeVar("T")

@@ -1,41 +1,33 @@
-"""``SQLStore`` and ``AsyncSQLStore``: the two faces of the body."""
+"""``SQLStore``: the sync face of the body."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import os
-import weakref
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from typing import Final, TypeVar, cast
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.util import greenlet_spawn
 
 from stepup.changes import Applied, Changes, Key, Lost, Page, Partition, Record
-from stepup.errors import ConfigurationError, InvalidInput, StoreUnavailable
+from stepup.errors import ConfigurationError
 from stepup.event import Event
 from stepup.stores import _validate
 
 from . import _body, _create, _embedded
 from ._connections import Connections
-from ._joined import AsyncJoined, Joined
-from .schema import MAX_PARTITION, PREFIX, Tables, metadata, metadata_of, tables_of
-
-T = TypeVar("T")
-TIMEOUT: Final = 2.0
-"""Seconds after which a call that the database does not answer is refused."""
-
-MAX_KEYS: Final = 400
-MAX_VERSION: Final = 2**63 - 1
-_EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LIMITS: Final = tuple(
-    (column.name, column.type.length)
-    for column in tables_of(metadata).event.columns
-    if isinstance(column.type, sa.String) and column.type.length and column.name not in {"partition", "type"}
+from ._joined import Joined
+from ._require import (
+    TIMEOUT,
+    require_apply,
+    require_limit,
+    require_list,
+    require_load,
+    require_partition,
+    require_source,
+    require_timeout,
 )
+from .schema import PREFIX, Tables, metadata_of, tables_of
 
 
 class SQLStore:
@@ -64,10 +56,10 @@ class SQLStore:
     ) -> None:
         if isinstance(engine, AsyncEngine):
             raise ConfigurationError("SQLStore() was given an AsyncEngine.", remedy="Use AsyncSQLStore, or a sync one.")
-        _require_source("SQLStore", engine, sa.Engine)
+        require_source("SQLStore", engine, sa.Engine)
         self.tables: Tables = tables_of(metadata_of(schema, table_prefix), table_prefix)
         self._own = isinstance(engine, sa.Engine) and _embedded.is_own(engine)
-        self._connections = Connections(engine, self.tables, _require_timeout(timeout), watched=True, own=self._own)
+        self._connections = Connections(engine, self.tables, require_timeout(timeout), watched=True, own=self._own)
 
     @classmethod
     def sqlite(cls, path: str | os.PathLike[str], *, table_prefix: str = PREFIX, timeout: float = TIMEOUT) -> SQLStore:
@@ -80,7 +72,7 @@ class SQLStore:
             ConfigurationError: for a database in memory: ``MemoryStore`` is that.
             StoreUnavailable: if the file cannot be opened or made.
         """
-        engine = _embedded.engine_for(path, _require_timeout(timeout))
+        engine = _embedded.engine_for(path, require_timeout(timeout))
         made = cls(engine, table_prefix=table_prefix, timeout=timeout)
         made.create_schema()
         return made
@@ -139,7 +131,7 @@ class SQLStore:
             InvalidInput: for anything but a partition and at most 400 keys.
             StoreUnavailable: if the database cannot answer in time.
         """
-        _require_load(partition, keys)
+        require_load(partition, keys)
         return _body.load(self._connections, partition, keys)
 
     def apply(self, partition: Partition, changes: Changes) -> Applied | Lost:
@@ -149,7 +141,7 @@ class SQLStore:
             InvalidInput: for a batch that is not one, puts a key twice, or puts the fence. Nothing is written.
             StoreUnavailable: if the outcome is not known, or nothing could be written.
         """
-        _require_apply(partition, changes)
+        require_apply(partition, changes)
         return _body.apply(self._connections, partition, changes)
 
     def list(self, tag: str, *, after: str | None, limit: int) -> Page[Record]:
@@ -159,7 +151,7 @@ class SQLStore:
             InvalidInput: for anything but a tag, a cursor of an earlier page, and a positive limit.
             StoreUnavailable: if the database cannot answer in time.
         """
-        _require_list(tag, limit)
+        require_list(tag, limit)
         return _body.listed(self._connections, tag, after, limit)
 
     def events(self, partition: Partition, *, after: str | None, limit: int) -> Page[Event]:
@@ -169,8 +161,8 @@ class SQLStore:
             InvalidInput: for anything but a partition, a cursor of an earlier page, and a positive limit.
             StoreUnavailable: if the database cannot answer in time.
         """
-        _require_partition(partition)
-        _require_limit(limit)
+        require_partition(partition)
+        require_limit(limit)
         return _body.events(self._connections, partition, _validate.serial_cursor(after), limit)
 
     def purge(self, before: datetime, *, limit: int = 1000) -> int:
@@ -181,248 +173,5 @@ class SQLStore:
             StoreUnavailable: if the database cannot answer in time.
         """
         _validate.require_before(before)
-        _require_limit(limit)
+        require_limit(limit)
         return _body.purge(self._connections, before, limit)
-
-
-class AsyncSQLStore:
-    """``SQLStore`` for the async face, over aiosqlite, psycopg, asyncpg or asyncmy; needs asyncio.
-
-    The same body, so the same contract. A call that is cancelled goes on in the background until it has ended, since a
-    batch that was sent may have been written. An engine belongs to the event loop it is used in.
-
-    Args:
-        engine: a ``sqlalchemy.ext.asyncio.AsyncEngine``, or a function that returns one, asked on every call.
-        schema: the database schema of the tables; None for the default one.
-        table_prefix: what the names of the two tables begin with.
-        timeout: seconds after which a call is refused that the database does not answer.
-
-    Raises:
-        ConfigurationError: for an engine of another kind, or names that are no plain identifiers.
-    """
-
-    def __init__(
-        self,
-        engine: AsyncEngine | Callable[[], AsyncEngine],
-        *,
-        schema: str | None = None,
-        table_prefix: str = PREFIX,
-        timeout: float = TIMEOUT,
-    ) -> None:
-        if isinstance(engine, sa.Engine):
-            raise ConfigurationError(
-                "AsyncSQLStore() was given a sync Engine.", remedy="Use SQLStore, or an async one."
-            )
-        _require_source("AsyncSQLStore", engine, AsyncEngine)
-        self._engine_of: Callable[[], AsyncEngine] = (lambda: engine) if isinstance(engine, AsyncEngine) else engine
-        self.tables: Tables = tables_of(metadata_of(schema, table_prefix), table_prefix)
-        self._timeout = _require_timeout(timeout)
-        self._own = isinstance(engine, AsyncEngine) and _embedded.is_own(engine.sync_engine)
-        self._turns: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = weakref.WeakKeyDictionary()
-        self._connections = Connections(self._sync_engine, self.tables, timeout, watched=False, own=self._own)
-
-    @classmethod
-    def sqlite(
-        cls, path: str | os.PathLike[str], *, table_prefix: str = PREFIX, timeout: float = TIMEOUT
-    ) -> AsyncSQLStore:
-        """As ``SQLStore.sqlite``, over aiosqlite. No event loop is needed: the tables are made before there is one.
-
-        Raises:
-            ConfigurationError: for a database in memory: ``AsyncMemoryStore`` is that.
-            StoreUnavailable: if the file cannot be opened or made.
-        """
-        SQLStore.sqlite(path, table_prefix=table_prefix, timeout=timeout).engine.dispose()
-        return cls(_embedded.async_engine_for(path, timeout), table_prefix=table_prefix, timeout=timeout)
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.tables.record.fullname}>"
-
-    @property
-    def engine(self) -> AsyncEngine:
-        """The engine in use now: its ``begin()`` opens a transaction for ``require(within=)``.
-
-        Raises:
-            ConfigurationError: if the function that names it answers something else.
-        """
-        engine = self._engine_of()
-        if not isinstance(engine, AsyncEngine):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
-            raise ConfigurationError(f"The store's engine must be an AsyncEngine, not a {type(engine).__name__}.")
-        return engine
-
-    def _sync_engine(self) -> sa.Engine:
-        return self.engine.sync_engine
-
-    async def close(self) -> None:
-        """As ``SQLStore.close``."""
-        if self._own:
-            await self.engine.dispose()
-
-    async def create_schema(self) -> None:
-        """As ``SQLStore.create_schema``."""
-        await self._run(_create.create_schema, self._connections, self.tables)
-
-    async def check_schema(self) -> None:
-        """As ``SQLStore.check_schema``."""
-        await self._run(_create.check_schema, self._connections)
-
-    async def restored(self) -> int:
-        """As ``SQLStore.restored``."""
-        return await self._run(_body.restored, self._connections)
-
-    def joined(self, connection: object) -> AsyncJoined:
-        """As ``SQLStore.joined``, for an async connection or session.
-
-        Raises:
-            InvalidInput: for what is no async connection or session in a transaction of this database.
-        """
-        return AsyncJoined(connection, self._connections)
-
-    # -- the contract ---------------------------------------------------------------
-
-    async def load(self, partition: Partition, keys: Sequence[Key]) -> Sequence[Record | None]:
-        """As ``SQLStore.load``."""
-        _require_load(partition, keys)
-        return await self._run(_body.load, self._connections, partition, keys)
-
-    async def apply(self, partition: Partition, changes: Changes) -> Applied | Lost:
-        """As ``SQLStore.apply``."""
-        _require_apply(partition, changes)
-        return await self._write(_body.apply, self._connections, partition, changes)
-
-    async def list(self, tag: str, *, after: str | None, limit: int) -> Page[Record]:
-        """As ``SQLStore.list``."""
-        _require_list(tag, limit)
-        return await self._run(_body.listed, self._connections, tag, after, limit)
-
-    async def events(self, partition: Partition, *, after: str | None, limit: int) -> Page[Event]:
-        """As ``SQLStore.events``."""
-        _require_partition(partition)
-        _require_limit(limit)
-        return await self._run(_body.events, self._connections, partition, _validate.serial_cursor(after), limit)
-
-    async def purge(self, before: datetime, *, limit: int = 1000) -> int:
-        """As ``SQLStore.purge``."""
-        _validate.require_before(before)
-        _require_limit(limit)
-        return await self._write(_body.purge, self._connections, before, limit)
-
-    async def _write(self, work: Callable[..., T], *values: object) -> T:
-        """Run *work* that writes. On SQLite the tasks of a loop take turns: waiting in the database is not fair."""
-        if self.engine.dialect.name != "sqlite":
-            return await self._run(work, *values)
-        turn = self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
-        taken = False
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._timeout):
-                taken = await turn.acquire()
-        if not taken:
-            raise StoreUnavailable("Other calls of the store were writing all the time.", remedy="Look at its load.")
-        try:
-            return await self._run(work, *values)
-        finally:
-            turn.release()
-
-    async def _run(self, work: Callable[..., T], *values: object) -> T:
-        """Run *work* where async drivers can be used like sync ones, and wait for it as long as may be."""
-        task = asyncio.ensure_future(_spawned(work, *values))
-        # Of the task itself, not of who waits for it: a caller that goes away must not leave a hung call behind.
-        deadline = asyncio.get_running_loop().call_later(self._timeout, task.cancel)
-        task.add_done_callback(_seen)
-        task.add_done_callback(lambda _: deadline.cancel())
-        await asyncio.wait({task}, timeout=self._timeout)
-        if not task.done() or task.cancelled():
-            task.cancel()
-            raise StoreUnavailable(
-                f"The database did not answer within {self._timeout:g} s.", remedy="Look at its load and its locks."
-            )
-        return task.result()
-
-
-async def _spawned(work: Callable[..., T], *values: object) -> T:
-    return await greenlet_spawn(work, *values)
-
-
-def _seen(task: asyncio.Future[T]) -> None:
-    """Look at how a call ended that nobody waits for any more, so that the loop does not complain."""
-    if not task.cancelled():
-        task.exception()
-
-
-def _require_source(name: str, engine: object, kind: type) -> None:
-    if not isinstance(engine, kind) and not callable(engine):
-        raise ConfigurationError(
-            f"{name}() needs an engine, or a function that returns one, not a {type(engine).__name__}."
-        )
-
-
-def _require_timeout(timeout: object) -> float:
-    if not isinstance(timeout, int | float) or isinstance(timeout, bool) or not 0 < timeout < 3600:
-        raise ConfigurationError(f"timeout= must be seconds, more than 0 and less than an hour, not {timeout!r}.")
-    return float(timeout)
-
-
-def _require_partition(partition: object) -> None:
-    _validate.require_partition(partition)
-    if len(cast(str, partition)) > MAX_PARTITION or not cast(str, partition).isascii():
-        raise InvalidInput("partition", f"must be at most {MAX_PARTITION} ASCII characters")
-
-
-def _require_load(partition: object, keys: object) -> None:
-    _require_partition(partition)
-    _validate.require_keys(keys)
-    if len(cast("Sequence[object]", keys)) > MAX_KEYS:
-        raise InvalidInput("keys", f"must be at most {MAX_KEYS}")
-
-
-def _require_apply(partition: object, changes: object) -> None:
-    _require_partition(partition)
-    _validate.require_changes(changes)
-    made = cast(Changes, changes)
-    if len(made.puts) + len(made.checks) > MAX_KEYS:
-        raise InvalidInput("changes", f"must have at most {MAX_KEYS} puts and checks")
-    for version in (*(put.version for put in made.puts), *(check.version for check in made.checks)):
-        if version > MAX_VERSION:
-            raise InvalidInput("changes", "must hold versions below 2**63")
-    for put in made.puts:
-        _require_tag(put.tag)
-        if put.expires_at <= _EARLIEST:
-            raise InvalidInput("Record.expires_at", "must be after 1970")
-    for event in made.events:
-        _require_event(event)
-
-
-def _require_event(event: Event) -> None:
-    """A database that takes a text another would refuse would make a gate behave as its database does."""
-    for name, limit in _LIMITS:
-        value = getattr(event, name)
-        if value is None:
-            continue
-        if not isinstance(value, str) or len(value) > limit or "\0" in value or not _encodable(value):
-            raise InvalidInput(f"Event.{name}", f"must be a text of at most {limit} characters, without NUL")
-
-
-def _encodable(text: str) -> bool:
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _require_tag(tag: object) -> None:
-    if tag is not None and (len(cast(str, tag)) > _validate.MAX_KEY_ID or not cast(str, tag).isascii()):
-        raise InvalidInput("tag", f"must be at most {_validate.MAX_KEY_ID} ASCII characters")
-
-
-def _require_list(tag: object, limit: object) -> None:
-    _validate.require_tag(tag)
-    _require_tag(tag)
-    _require_limit(limit)
-
-
-def _require_limit(limit: object) -> None:
-    _validate.require_limit(limit)
-    if cast(int, limit) >= 2**31:
-        raise InvalidInput("limit", "must be below 2**31")
