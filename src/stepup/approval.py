@@ -29,8 +29,9 @@ APPROVAL_TTL: Final = 24 * 3600
 
 MAX_QUORUM: Final = 10
 MAX_PEOPLE: Final = 1000
-APART: Final = frozenset({"session", "device", "network"})
-"""What can be asked not to be shared by those who take part. Never being the requester is no choice."""
+ALWAYS_APART: Final = frozenset({"session", "device"})
+APART: Final = ALWAYS_APART | {"network"}
+"""What those who take part never share, and what they can be asked not to. Never being the requester is no choice."""
 
 May = Callable[[Context, "ApprovalRequest"], "bool | Awaitable[bool]"]
 
@@ -63,8 +64,8 @@ class Approvers:
         people: ids of the people who may.
         may: ``may(context, request)``, asked about each person; only ``True`` is yes.
         quorum: how many different people it takes, 1 to 10.
-        apart: what nobody may share with the requester or with another approver: ``session`` and ``device`` where both
-            sides have one; ``network`` (/24, /64), where not knowing one is refused as well.
+        apart: what else nobody may share with the requester or with another approver: ``network`` (/24, /64), where not
+            knowing one is refused as well. A session and a device, where both sides have one, are never shared.
         step_up: whether approving takes a fresh proof of the approver's own.
         called: who that is, in words for the requester; made from the rest where left out.
 
@@ -76,7 +77,7 @@ class Approvers:
     people: Iterable[str] = ()
     may: May | None = None
     quorum: int = 1
-    apart: Iterable[str] = frozenset({"session", "device"})
+    apart: Iterable[str] = ()
     step_up: bool = True
     called: str = ""
 
@@ -96,7 +97,8 @@ class Approvers:
             raise ConfigurationError(f"Approvers.quorum must be an integer from 1 to {MAX_QUORUM}.")
         if self.persons and not self.quorum <= len(self.persons) <= MAX_PEOPLE:
             raise ConfigurationError(f"Approvers.people must hold at least the quorum, and at most {MAX_PEOPLE}.")
-        object.__setattr__(self, "apart", frozenset(map(str, () if isinstance(self.apart, str) else self.apart)))
+        apart = (self.apart,) if isinstance(self.apart, str) else self.apart
+        object.__setattr__(self, "apart", ALWAYS_APART.union(map(str, apart)))
         if unknown := sorted(self.kept_apart - APART):
             raise ConfigurationError(f"Approvers.apart names {unknown}.", remedy=f"Allowed: {sorted(APART)}.")
         if not isinstance(self.step_up, bool):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
@@ -114,7 +116,7 @@ class Approvers:
 
     @property
     def kept_apart(self) -> frozenset[str]:
-        """``apart``, as the set of names it was made into."""
+        """Everything that nobody may share: ``apart``, with what is always kept apart."""
         return cast("frozenset[str]", self.apart)
 
     @property

@@ -68,7 +68,7 @@ SURFACE_REFUSED: Final = "surface_refused"
 WAYS_ON: Final[Mapping[str, str]] = {
     IMPERSONATING: "This is not possible on behalf of somebody else. Do it as yourself, or let them do it.",
     SURFACE_REFUSED: "Nobody can answer here. Let a person do it in the browser or at a terminal, "
-    "or ask for an approval where the action takes one.",
+    "or let others approve it: an action for which approval alone is enough can be asked for by a program.",
 }
 """What helps where a call is refused for one of these reasons, for whoever made it."""
 

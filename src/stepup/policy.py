@@ -221,9 +221,10 @@ class Action:
             ) from None
         object.__setattr__(self, "impersonation", said)
 
-    def handling(self, surface: Surface, level: int) -> Handling:
-        """What is done with a call of it at *level* that comes in on *surface*."""
-        return handling(cast("Mapping[Surface, Handling]", self.surfaces), surface, self.level, level)
+    def handling(self, surface: Surface, level: int, *, by_others: bool) -> Handling:
+        """What is done with a call of it at *level* that comes in on *surface*; see ``surface.handling``."""
+        given = cast("Mapping[Surface, Handling]", self.surfaces)
+        return handling(given, surface, self.level, level, by_others=by_others)
 
     def impersonating(self, level: int) -> Impersonation:
         """What has to be proved for it at *level* while acting on behalf of somebody."""

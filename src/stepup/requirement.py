@@ -122,6 +122,15 @@ def names(requirement: Requirement) -> tuple[str, ...]:
     return tuple(dict.fromkeys(leaf.name for leaf in leaves(requirement) if isinstance(leaf, Method)))
 
 
+def met_by_others(requirement: Requirement) -> bool:
+    """Whether the approval of others is enough, without anything that the requester proves."""
+    if isinstance(requirement, AnyOf):
+        return any(met_by_others(part) for part in requirement.parts)
+    if isinstance(requirement, AllOf):
+        return all(met_by_others(part) for part in requirement.parts)
+    return isinstance(requirement, Method) and requirement.name == APPROVAL
+
+
 def as_data(requirement: Requirement) -> object:
     """A JSON-safe form: part of the rules hash and of explanations."""
     if isinstance(requirement, Method):

@@ -1,15 +1,17 @@
 """Who can answer, and for whom somebody acts: what an action says of callers that are not simply a person at a browser.
 
-============ ========================================== ============================ =========================
-surface      the caller                                 levels 1 and 2               levels 3 and 4
-============ ========================================== ============================ =========================
-``browser``  a person, by the session's cookie          ask                          ask
-``bearer``   a person's client, by a bearer token       ask                          ask
-``script``   a program that a person runs               ask                          ask
-``api_key``  a program, by a key of its own             ask                          refuse
-``job``      a program that nobody waits for            ask                          refuse
-============ ========================================== ============================ =========================
+============ ========================================== ==================================
+surface      the caller                                 without a word from the action
+============ ========================================== ==================================
+``browser``  a person, by the session's cookie          ask
+``bearer``   a person's client, by a bearer token       ask
+``script``   a program that a person runs               ask
+``api_key``  a program, by a key of its own             refuse
+``job``      a program that nobody waits for            refuse
+============ ========================================== ==================================
 
+A program cannot prove anything, but it can wait until others have decided: where their approval alone is enough, it is
+asked for that.
 ``Action(surfaces={"job": "ask"})`` replaces a row for one action: ``allow`` lets the call pass without proof, ``ask``
 asks as of anybody, ``refuse`` refuses whatever is presented. While somebody acts on behalf of somebody else
 (``Actor.on_behalf_of``), ``Action(impersonation=...)`` says who has to prove what; the default refuses level 4.
@@ -26,7 +28,6 @@ from typing import Final, cast
 
 from .errors import ConfigurationError
 
-HIGH: Final = 3
 CRITICAL: Final = 4
 
 
@@ -86,14 +87,15 @@ def surfaces_of(given: object, where: str, *, critical: bool) -> Mapping[Surface
     return made
 
 
-def handling(given: Mapping[Surface, Handling], surface: Surface, own: int, level: int) -> Handling:
+def handling(given: Mapping[Surface, Handling], surface: Surface, own: int, level: int, *, by_others: bool) -> Handling:
     """What is done with a call at *level* of an action whose own level is *own*.
 
-    ``allow`` holds at the action's own level alone; where it is raised, what would hold without it does.
+    ``allow`` holds at the action's own level alone; where it is raised, what would hold without it does. *by_others*:
+    the approval of others is enough at this level.
     """
     said = given.get(surface)
     if said is None or (said is Handling.ALLOW and level > own):
-        return Handling.REFUSE if surface in _UNATTENDED and level >= HIGH else Handling.ASK
+        return Handling.REFUSE if surface in _UNATTENDED and not by_others else Handling.ASK
     return said
 
 

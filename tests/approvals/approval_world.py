@@ -60,7 +60,7 @@ ACTIONS: Final = (
     Action("key.rotate", "Rotate the key", methods=any_of("passkey", "approval"),
            approvers=Approvers(people=["usr_tom"])),
     Action("strict", "From another network", methods="approval",
-           approvers=Approvers("finance", step_up=False, apart=["session", "device", "network"])),
+           approvers=Approvers("finance", step_up=False, apart=["network"])),
     Action("job.run", "Run the job", policy=Policy(methods="approval"), binds={"organization", "resource", "params"}),
 )  # fmt: skip
 """Actions that others approve; ``job.run`` has the approvers of the gate."""

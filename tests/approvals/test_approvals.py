@@ -42,6 +42,7 @@ from stepup import (
     Resource,
     Session,
     StepUpRequired,
+    Surface,
     Verified,
     all_of,
 )
@@ -220,6 +221,17 @@ def test_the_same_network_counts_where_the_policy_says_so(world: World, ip: str 
 
     assert (not isinstance(found, Denied)) is allowed
     assert isinstance(world.collect(challenge, me), Verified) is allowed
+
+
+@both_faces
+@pytest.mark.parametrize("shared", ["session", "device"])
+def test_asking_for_another_network_keeps_session_and_device_apart(world: World, shared: str) -> None:
+    """What a rule adds takes nothing away: the requester's browser approves nothing, wherever it is now."""
+    challenge, request = world.ask("strict")
+    elsewhere = replace(INES, ip="203.0.113.9", **{shared: getattr(ME, shared)})
+
+    assert code_of(lambda: world.gate.approvals.approve(request, elsewhere)) == "challenge_not_found"
+    assert world.collect(challenge).code is Code.APPROVAL_PENDING
 
 
 @both_faces
@@ -713,7 +725,7 @@ def test_no_login_and_no_earlier_approval_is_one(world: World) -> None:
 @every_store
 def test_a_job_waits_and_its_grant_is_bound_to_its_arguments(world: World) -> None:
     """No session, no device: the job comes back as often as it likes, and finds what it asked for."""
-    job = replace(who("nightly", session=None, device=None, ip=None), user_agent=None)
+    job = replace(who("nightly", session=None, device=None, ip=None), user_agent=None, surface=Surface.JOB)
     arguments = {"table": "customers", "rows": 41200}
     heard: list[str] = []
     here = world.again(on_event=lambda event: heard.append(event.type.value))
@@ -721,6 +733,9 @@ def test_a_job_waits_and_its_grant_is_bound_to_its_arguments(world: World) -> No
     here.begin(challenge.id, "approval", job)
     assert here.start("job.run", job, resource=Resource("database", "prod"), params=arguments).id == challenge.id
     assert here.verify(challenge.id, "approval", None, job).code is Code.APPROVAL_PENDING
+
+    refused: Any = outcome(lambda: here.start("payout.create", job, resource=ACCOUNT, params=PARAMS))
+    assert (refused.code, refused.decision.reasons[0].code) == ("action_blocked", "surface_refused")  # a proof besides
 
     (request,) = here.approvals.inbox(INES).items
     here.approvals.approve(request.id, INES)

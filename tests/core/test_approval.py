@@ -47,6 +47,14 @@ def test_a_rule_that_cannot_be_right_is_refused(wrong: dict[str, Any]) -> None:
         Approvers(**wrong)
 
 
+@pytest.mark.parametrize("more", [(), ["network"], "network", ["session"], {"device", "network"}])
+def test_session_and_device_are_kept_apart_whatever_is_added(more: Any) -> None:
+    """Separation of duties is no setting: naming the network adds it, and naming nothing takes nothing away."""
+    rule = Approvers("finance", apart=more)
+    assert rule.kept_apart == {"session", "device"} | ({"network"} if "network" in more else set())
+    assert rule.as_data()["apart"] == sorted(rule.kept_apart)
+
+
 def test_who_that_is_in_words() -> None:
     """Roles by their names, people by their number, never by their ids; or what the product calls them."""
     assert Approvers(["finance", "owner"]).who == "finance or owner"

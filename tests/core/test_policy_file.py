@@ -525,7 +525,7 @@ def test_surfaces_and_impersonation_stand_in_a_file() -> None:
     impersonation = "prove"
     """
     (action,) = policy_file.loads(text, format="toml").actions
-    assert action.handling(Surface.JOB, 4) is Handling.ASK
+    assert action.handling(Surface.JOB, 4, by_others=False) is Handling.ASK
     assert action.impersonating(4) is Impersonation.PROVE
     for wrong in ('surfaces = { fax = "ask" }', 'surfaces = "job"', 'impersonation = "perhaps"', "impersonation = 1"):
         with pytest.raises(ConfigurationError, match="actions"):

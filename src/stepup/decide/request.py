@@ -19,6 +19,7 @@ from stepup.errors import IMPERSONATING, SURFACE_REFUSED, Code
 from stepup.event import Event, EventType, event
 from stepup.history import Visit
 from stepup.policy import Action, Params
+from stepup.requirement import met_by_others
 from stepup.rules import Rules, least
 from stepup.surface import Handling, Impersonation, Surface
 
@@ -70,7 +71,8 @@ class Request:
     @property
     def handling(self) -> Handling:
         """What is done with the call on its surface. Without proof it passes only where nothing speaks for asking."""
-        said = self.action.handling(self.context.surface, self.rules.level)
+        by_others = met_by_others(self.rules.policy.requirement)
+        said = self.action.handling(self.context.surface, self.rules.level, by_others=by_others)
         doubtful = self.impersonated or self.risk.methods is not None
         return Handling.ASK if said is Handling.ALLOW and doubtful else said
 
