@@ -32,7 +32,7 @@ VALUES = (
     "bearer", "event", "history", "told", "_languages",
 )  # fmt: skip
 PORTS = (*VALUES, "changes", "ceremony", "ports")
-ENGINE = (*PORTS, "clock", "_bridge", "decide", "notices", "_engine")
+ENGINE = (*PORTS, "clock", "_bridge", "_wrapped", "decide", "notices", "_engine")
 FACE = (*ENGINE, "_observe", "_config", "_guard")
 EVERYTHING = ("*",)
 
@@ -73,6 +73,7 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "ports": (*VALUES, "changes", "ceremony", "ports"),
     "clock": PORTS,
     "_bridge": PORTS,
+    "_wrapped": (*PORTS, "_bridge"),
     # orchestration, what its two faces share, and the faces, which can advise
     "_notice_texts": VALUES,
     "notices": (*PORTS, "_notice_texts"),

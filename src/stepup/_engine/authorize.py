@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from stepup._bridge import joined
+from stepup._wrapped import joined
 from stepup.bearer import from_claims
 from stepup.changes import ROSTER, THROTTLE, Changes, Snapshot, claim_key, grant_key
 from stepup.context import Context, Resource, require_text
