@@ -32,7 +32,7 @@ VALUES = (
     "bearer", "event", "history", "told", "_languages",
 )  # fmt: skip
 PORTS = (*VALUES, "changes", "ceremony", "ports")
-ENGINE = (*PORTS, "clock", "_bridge", "decide", "notices", "_engine")
+ENGINE = (*PORTS, "clock", "_bridge", "_wrapped", "decide", "notices", "_engine")
 FACE = (*ENGINE, "_observe", "_config", "_guard")
 EVERYTHING = ("*",)
 
@@ -73,6 +73,7 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "ports": (*VALUES, "changes", "ceremony", "ports"),
     "clock": PORTS,
     "_bridge": PORTS,
+    "_wrapped": (*PORTS, "_bridge"),
     # orchestration, what its two faces share, and the faces, which can advise
     "_notice_texts": VALUES,
     "notices": (*PORTS, "_notice_texts"),
@@ -94,7 +95,8 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "policy_file": (*VALUES, "_policy_data", "_policy_models"),
     "lint": VALUES,
     # records as text, for adapters
-    "codec": (*VALUES, "changes"),
+    "codec": (*VALUES, "changes", "_codec_schemas"),
+    "_codec_schemas": (),
     # what an accepted passkey approved, checked offline by the steps that the verifier follows
     "evidence": (*PORTS, "verifiers"),
     # adapters: values only; never the engine, never decisions
@@ -116,7 +118,8 @@ THIRD_PARTY: Mapping[str, tuple[str, ...]] = {
     "keys": ("cryptography",),
     "verifiers": ("argon2", "cryptography", "pyotp", "webauthn"),
     "_policy_models": ("pydantic",),
-    "codec": ("pydantic", "pydantic_core"),
+    "codec": ("pydantic_core",),
+    "_codec_schemas": ("pydantic", "pydantic_core"),
     "web.wire": ("pydantic", "pydantic_core"),
     "web.answers": ("pydantic",),
     "web.openapi": ("pydantic",),

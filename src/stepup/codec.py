@@ -2,7 +2,7 @@
 
 A text is ``{"format":1,"type":"claim","value":{...}}``, compact, and the same for the same value. The fields are
 those of the frozen dataclasses, which pydantic reads; there is no second list of them. Reading order: the public
-functions, ``_Codec``, then how values that JSON does not know are written.
+functions, ``_Codec``, then ``_codec_schemas``: how values that JSON does not know are written.
 
 - **Reading is strict.** A field that is not known, one that is missing, a value of another type, a time that is not
   UTC: all are refused with ``ContractBroken``. A reader that skipped what it does not know would drop a restriction,
@@ -20,12 +20,10 @@ from __future__ import annotations
 
 import functools
 import json
-import math
-from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
-from types import GenericAlias
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
+from ._codec_schemas import schemas_of
 from .challenge import Challenge
 from .changes import Account, Epoch, Fence, Value
 from .decision import Detail
@@ -72,8 +70,6 @@ _TYPES: Final[Mapping[str, type[Value]]] = {
 }
 """What each type is called in a text. A name stays, whatever becomes of the class."""
 
-_UTC_TIME: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{6})?Z$"
-_DEEPEST: Final = 32
 _SHOWN: Final = range(1000)
 _STRICT: Final[CoreConfig] = {"strict": True, "hide_input_in_errors": True}
 _REMEDY: Final = "Run a release that reads it, or restore the record."
@@ -237,7 +233,7 @@ class _Codec(Generic[V]):
             fields = {key: core_schema.typed_dict_field(part, required=True) for key, part in parts.items()}
             return core_schema.typed_dict_schema(fields, strict=True, extra_behavior="forbid")
 
-        schemas, shared = _schemas(self._types.values())
+        schemas, shared = schemas_of(self._types.values())
         writers: dict[type, tuple[str, SchemaSerializer]] = {}
         for (name, kind), schema in zip(self._types.items(), schemas, strict=True):
             opening = f'{{"format":{self._newest},"type":"{name}","value":'
@@ -273,7 +269,7 @@ def _dumped(made: dict[str, Any]) -> str:
 def _part(hint: object) -> tuple[SchemaValidator, SchemaSerializer]:
     from pydantic_core import SchemaSerializer, SchemaValidator
 
-    ((schema,), _) = _schemas([hint])
+    ((schema,), _) = schemas_of([hint])
     return SchemaValidator(schema, _STRICT), SchemaSerializer(schema)
 
 
@@ -303,71 +299,3 @@ def _not_storable(name: str) -> InvalidInput:
         "holds what cannot be stored",
         remedy="Stored values are text without lone surrogates, whole numbers, times with a time zone, and plain JSON.",
     )
-
-
-# -- what JSON does not know ----------------------------------------------------------
-
-
-def _schemas(hints: Iterable[object]) -> tuple[list[Any], list[Any]]:
-    """How pydantic reads and writes each of *hints*, made stricter, and the definitions they share."""
-    from pydantic import ConfigDict, TypeAdapter
-
-    config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
-    adapter = TypeAdapter[Any](cast("Any", GenericAlias(tuple, tuple(hints))), config=config)
-    schema = _stricter(adapter.core_schema)
-    if schema["type"] == "definitions":
-        return schema["schema"]["items_schema"], schema["definitions"]
-    return schema["items_schema"], []
-
-
-def _stricter(node: Any) -> Any:
-    """The schema *node* with its times, bytes, mappings and plain objects handled as below."""
-    from pydantic_core import core_schema
-
-    if isinstance(node, list):
-        return [_stricter(part) for part in cast("Iterable[Any]", node)]
-    if not isinstance(node, dict):
-        return node
-    made: Any = {
-        key: part if key == "default" else _stricter(part) for key, part in cast("dict[str, Any]", node).items()
-    }
-    writing = core_schema.plain_serializer_function_ser_schema
-    kind = made.get("type")
-    if kind == "datetime":
-        text = core_schema.str_schema(strict=True, pattern=_UTC_TIME)
-        in_utc = writing(_in_utc)
-        return core_schema.no_info_after_validator_function(datetime.fromisoformat, text, serialization=in_utc)
-    if kind == "bytes":
-        return core_schema.no_info_plain_validator_function(_never, serialization=writing(_never))
-    if kind == "any":
-        return core_schema.no_info_after_validator_function(_plain, made, serialization=writing(_plain))
-    if kind == "int":
-        made["serialization"] = core_schema.simple_ser_schema("any")  # else True would be written as 1
-    if kind == "dict":
-        made["serialization"] = core_schema.wrap_serializer_function_ser_schema(_in_order)
-    return made
-
-
-def _in_utc(at: datetime) -> datetime:
-    return at if at.tzinfo is UTC else at.astimezone(UTC)  # of a naive one, this is no longer equal to it
-
-
-def _never(_: object) -> object:
-    raise ValueError("bytes are not stored: what lies behind a factor is kept as its fingerprint only")
-
-
-def _in_order(value: Mapping[str, object], write: Callable[[object], object]) -> object:
-    return write(dict(sorted(value.items())))
-
-
-def _plain(value: object, depth: int = 0) -> object:
-    """*value* with its members in order, if it is JSON and nothing else."""
-    if value is None or type(value) in {str, int, bool} or (type(value) is float and math.isfinite(value)):
-        return value
-    if depth < _DEEPEST:
-        if isinstance(value, list):
-            return [_plain(part, depth + 1) for part in cast("list[object]", value)]
-        if isinstance(value, Mapping):
-            members = sorted(cast("Mapping[str, object]", value).items())
-            return {key: _plain(part, depth + 1) for key, part in members}
-    raise ValueError("not plain JSON")

@@ -8,7 +8,7 @@ of them, by construction rather than by checks:
 - the MAC is compared in its text form, in constant time, so no second spelling of it is accepted;
 - each ``typ`` has a subkey of its own (RFC 8725 section 3.11), so an offer is never a grant.
 
-``TokenWriter`` knows nothing of grants: ``grant.py`` says which claims there are.
+``TokenWriter`` knows nothing of grants: ``bearer.py`` says which claims there are.
 """
 
 from __future__ import annotations

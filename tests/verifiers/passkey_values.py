@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from stepup._bridge import async_verifier, offloading_call, sync_verifier
+from stepup._bridge import offloading_call
+from stepup._wrapped import async_verifier, sync_verifier
 from stepup.challenge import FactorRef
 from stepup.context import Actor
 from stepup.factor import StoredFactor

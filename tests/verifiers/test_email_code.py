@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from verifier_values import accepted, bench_for, both_faces, later, rejected
 
-from stepup._bridge import sync_verifier
+from stepup._wrapped import sync_verifier
 from stepup.ceremony import Begun
 from stepup.challenge import FactorRef
 from stepup.context import Actor

@@ -18,7 +18,7 @@ from passkey_values import EVERY, MARCUS, ORIGIN, RP_ID, enrolled, passkeys, put
 from webauthn import verify_registration_response
 from webauthn.helpers import parse_cbor
 
-from stepup._bridge import sync_verifier
+from stepup._wrapped import sync_verifier
 from stepup.challenge import FactorRef
 from stepup.errors import ConfigurationError
 from stepup.factor import StoredFactor

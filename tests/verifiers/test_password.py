@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from verifier_values import CHEAP, accepted, bench_for, both_faces, rejected
 
-from stepup._bridge import sync_verifier
+from stepup._wrapped import sync_verifier
 from stepup.challenge import FactorRef
 from stepup.context import Actor
 from stepup.errors import ConfigurationError, Unavailable, WrongColour

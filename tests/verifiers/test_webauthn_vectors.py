@@ -15,7 +15,7 @@ from passkey_values import passkeys
 from webauthn.helpers import parse_cbor
 
 from stepup import evidence
-from stepup._bridge import sync_verifier
+from stepup._wrapped import sync_verifier
 from stepup.binding import Binding
 from stepup.challenge import FactorRef
 from stepup.errors import InvalidInput

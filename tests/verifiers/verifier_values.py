@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from argon2 import PasswordHasher
 
-from stepup._bridge import async_verifier, offloading_call, sync_verifier
+from stepup._bridge import offloading_call
+from stepup._wrapped import async_verifier, sync_verifier
 from stepup.challenge import FactorRef
 from stepup.context import Actor
 from stepup.factor import StoredFactor

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Literal, Unpack
 
 from stepup import _bridge as bridge
+from stepup import _wrapped as wrapped
 from stepup._config import AsyncOptions, Secrets, Settings, build, sender
 from stepup._observe import Told
 from stepup.context import Context
@@ -125,9 +126,9 @@ class AsyncStepUp(AsyncDeciding, AsyncProving, AsyncUpkeep):
         )
         self.core = build(
             settings,
-            store=bridge.async_store(store),
-            verifiers=[bridge.async_verifier(verifier, call) for verifier in verifiers],
-            risk=bridge.async_assessor(risk, call),
+            store=wrapped.async_store(store),
+            verifiers=[wrapped.async_verifier(verifier, call) for verifier in verifiers],
+            risk=wrapped.async_assessor(risk, call),
             send=sender(mailer, verifiers),
             call=call,
         )

@@ -2,7 +2,8 @@
 
 ============= ======================================================================
 ``core``      what a gate is made of, and the two store steps everything consists of
-``authorize`` ``require`` and ``check``
+``authorize`` ``require`` and ``check``; ``bundle`` the same of several calls
+``question``  what both ask, and what is noted of it; ``spending`` redeems
 ``start``     opening a challenge; ``offer`` makes and reads offers
 ``opened``    finding the challenge that an answer is for
 ``begin``     preparing a method, sending

@@ -7,58 +7,41 @@ presented too and a remembered device would do instead of it, in a look of its o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 
-from stepup._bridge import joined
 from stepup.bearer import from_claims
-from stepup.changes import ROSTER, THROTTLE, Changes, Snapshot, claim_key, grant_key
-from stepup.context import Context, Resource, require_text
+from stepup.changes import ROSTER, THROTTLE, Changes, Snapshot, grant_key
+from stepup.context import Context, Resource
 from stepup.decide import authorize as pure
 from stepup.decide import freshness, redeeming
 from stepup.decide.device import LOOKED_UP, could_matter, trusting
-from stepup.decide.holding import Held, answer, asked_age, judge
+from stepup.decide.holding import answer
 from stepup.decide.request import Request, refused_outright
 from stepup.decide.signal import is_disabled
-from stepup.decide.standing import roster_of
 from stepup.decide.start import observe as remember
 from stepup.decision import Authorization, Decision, Outcome, Reason
-from stepup.errors import Code, Denied, StepUpRequired, StoreBusy
-from stepup.grant import Claim, Grant
+from stepup.errors import Code
+from stepup.grant import Grant
 from stepup.policy import Params
-from stepup.ports import Joined
-from stepup.throttle import Throttle
 
 from .asking import asked_before
-from .core import TRIES, Core, Look, event_id
-from .offer import make_offer
+from .core import Core
+from .question import (
+    Asking,
+    Found,
+    asked,
+    held_now,
+    invalid,
+    joining,
+    note,
+    recorded,
+    refusing,
+    still_good,
+    with_offer,
+    write,
+)
+from .spending import redeem, writes
 from .trust import end_reused
-
-
-@dataclass(frozen=True, slots=True)
-class Asking:
-    """One ``require`` or ``check``: the call, the token presented, the request's id, and whether to spend.
-
-    ``through`` is the store in a transaction of the caller's: what redeems goes into it, all else follows its end.
-    """
-
-    request: Request
-    token: object
-    request_hash: str | None
-    spend: bool
-    now: datetime
-    through: Joined | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What came of it: the decision, the grant behind it, and what is left of its uses."""
-
-    decision: Decision
-    grant: Grant | None = None
-    remaining: int | None = None
-    recorded: bool = False
 
 
 async def require(
@@ -94,30 +77,6 @@ async def check(
     """Decide without spending or recording anything; see ``StepUp.check``."""
     request = await core.request(action, context, resource, params, uses=uses)
     return (await _decide(core, asked(core, request, token, None, spend=False))).decision
-
-
-def refusing(decision: Decision) -> StepUpRequired | Denied:
-    """What is raised for a call that may not pass."""
-    return StepUpRequired(decision) if decision.outcome is Outcome.STEP_UP_REQUIRED else Denied(decision)
-
-
-async def joining(core: Core, asking: Asking, within: object) -> Asking:
-    """*asking*, spending in the transaction *within* of the caller's, if there is one."""
-    if within is None:
-        return asking
-    through = joined(core.store, within)
-    await through.prepare()
-    return replace(asking, through=through)
-
-
-def asked(core: Core, request: Request, token: object, request_id: str | None, *, spend: bool) -> Asking:
-    """The question whether a call made concrete may pass now."""
-    hashed = None
-    if request_id is not None:
-        # With the binding: the same id on a call for something else is another request.
-        bound = f"{request.binding.slot}\0{require_text('request_id', request_id, limit=1024)}"
-        hashed = core.ring.hash_id("request", bound)
-    return Asking(request, token, hashed, spend, core.now())
 
 
 async def _decide(core: Core, asking: Asking) -> Found:
@@ -164,7 +123,7 @@ async def _by_token(core: Core, asking: Asking) -> Found:
         return Found(invalid(core, asking, candidate.reasons))
     if candidate.to_judge and not await still_good(core, asking, candidate.grant):
         return Found(invalid(core, asking, ("rules_changed",)))
-    refusal, remaining = await _redeem(core, asking, candidate.grant)
+    refusal, remaining = await redeem(core, asking, candidate.grant)
     if refusal is None:
         return _passed(asking, "token", candidate.grant, remaining)
     decision = invalid(core, asking, (refusal,))
@@ -233,122 +192,10 @@ async def _try_shelf(core: Core, asking: Asking, candidate: pure.Candidate) -> t
     assert grant is not None  # by_shelf() gives only those that cover the call
     if candidate.to_judge and not await still_good(core, asking, grant):
         return None, ("rules_changed",)
-    refusal, remaining = await _redeem(core, asking, grant)
+    refusal, remaining = await redeem(core, asking, grant)
     return (_passed(asking, "grant", grant, remaining), ()) if refusal is None else (None, (refusal,))
 
 
 def _passed(asking: Asking, by: str, grant: Grant, remaining: int | None) -> Found:
     decision = pure.allowed(asking.request, by, grant_id=grant.id)
-    return Found(decision, grant, remaining, recorded=_writes(asking, grant))
-
-
-def _writes(asking: Asking, grant: Grant) -> bool:
-    """Whether redeeming is a batch; in a transaction of the caller's it always is, so that it holds until the end."""
-    return asking.spend and (asking.through is not None or redeeming.writes_on_redeem(asking.request, grant))
-
-
-async def _redeem(core: Core, asking: Asking, grant: Grant) -> tuple[str | None, int | None]:
-    """Spend the grant, or see whether it stands: ``(refusal, remaining)``."""
-    request = asking.request
-    where = core.partition(request.context.actor)
-    if not _writes(asking, grant):
-        snapshot = await core.load(where, redeeming.grant_keys(grant))
-        return redeeming.standing(grant, snapshot), None
-    if grant.uses is not None and grant.uses > 1:
-        return await _redeem_counted(core, asking, grant)
-    for _ in range(TRIES):
-        changes = redeeming.redeem(request, grant, asking.now, event_id(), asking.request_hash)
-        lost = await core.apply(where, changes, asking.through)
-        if lost is None:
-            return None, 0 if grant.uses else None
-        if lost.key is None:
-            continue
-        refusal = redeeming.lost_because(grant, lost.key)
-        return await _why_spent(core, asking, grant) if refusal == "spent" else (refusal, None)
-    raise StoreBusy(f"Redeeming met a conflict of unknown cause {TRIES} times.")
-
-
-async def _redeem_counted(core: Core, asking: Asking, grant: Grant) -> tuple[str | None, int | None]:
-    def decide(snapshot: Snapshot) -> tuple[Changes | None, tuple[str | None, int | None]]:
-        changes, refusal, left = redeeming.redeem_counted(
-            asking.request, grant, snapshot, asking.now, event_id(), asking.request_hash
-        )
-        if changes is None and refusal is None and asking.through is not None:
-            return None, ("spent", None)  # as in _why_spent()
-        return changes, (refusal, left)
-
-    where = core.partition(asking.request.context.actor)
-    return await core.commit(where, redeeming.grant_keys(grant), decide, through=asking.through)
-
-
-async def _why_spent(core: Core, asking: Asking, grant: Grant) -> tuple[str | None, int | None]:
-    """Whether the claim was made by this very request, by a revocation, or by somebody else."""
-    where = core.partition(asking.request.context.actor)
-    snapshot = await core.load(where, redeeming.grant_keys(grant), asking.through)
-    claim, refusal = snapshot.get(claim_key(grant.claim), Claim), redeeming.standing(grant, snapshot) or "spent"
-    # In a transaction of the caller's the action was committed with the claim: letting it pass would do it twice.
-    own = asking.through is None and redeeming.same_request(claim, asking.request_hash)
-    return (None, 0) if refusal == "spent" and own else (refusal, None)
-
-
-async def still_good(core: Core, asking: Asking, grant: Grant) -> bool:
-    """Judge the proofs behind a grant again, because the rules have changed since it was minted."""
-    where = core.partition(asking.request.context.actor)
-    snapshot = await core.load(where, (THROTTLE, ROSTER))
-    held, _ = await held_now(core, asking, snapshot)
-    return pure.still_good(asking.request, grant, held.strongest, asking.now)
-
-
-async def held_now(core: Core, asking: Asking, snapshot: Snapshot) -> tuple[Held, Look]:
-    """What the person can prove now, and the look at their factors that it comes from."""
-    look = await core.factors(asking.request.context.actor, roster_of(snapshot), asking.now)
-    throttle = snapshot.get(THROTTLE, Throttle) or Throttle()
-    return judge(asking.request, look.every, core.methods, throttle, core.limits, asking.now), look
-
-
-def invalid(core: Core, asking: Asking, reasons: Sequence[str]) -> Decision:
-    """One outward answer for every way in which a token does not open the call, with a new offer."""
-    request = asking.request
-    named = request.rules.named or tuple(sorted(core.methods, key=lambda name: -core.methods[name].strength))
-    decision = Decision(
-        Outcome.STEP_UP_REQUIRED,
-        Code.GRANT_INVALID,
-        request.action.id,
-        request.rules.level,
-        tuple(Reason(one) for one in reasons),
-        tuple(name for name in named if name in core.methods),
-        max_age=asked_age(request),
-        rules=request.rules.hash,
-        risk=request.risk,
-    )
-    return with_offer(core, asking, decision)
-
-
-def with_offer(core: Core, asking: Asking, decision: Decision) -> Decision:
-    if decision.outcome is not Outcome.STEP_UP_REQUIRED:
-        return decision
-    return replace(decision, offer=make_offer(core, asking.request, asking.now))
-
-
-async def note(core: Core, asking: Asking, found: Found) -> None:
-    """Tell the decision hook what no event tells; with ``record="all"`` write an event for it too."""
-    if found.recorded:
-        return
-    if core.record_all:
-        await write(core, asking, recorded(asking, found.decision))
-    if core.observe is not None:
-        await core.observe(found.decision, asking.request.context)
-
-
-async def write(core: Core, asking: Asking, changes: Changes, *, once: bool = False) -> None:
-    """Write what is no part of redeeming: at once, or when the caller's transaction has ended, whatever its end."""
-    where = core.partition(asking.request.context.actor)
-    write = core.apply if once else core.record
-    if asking.through is None:
-        await write(where, changes)
-    else:
-        asking.through.afterwards(lambda _: write(where, changes))
-
-
-def recorded(asking: Asking, decision: Decision) -> Changes:
-    return pure.recorded(asking.request, decision, asking.now, event_id())
+    return Found(decision, grant, remaining, recorded=writes(asking, grant))

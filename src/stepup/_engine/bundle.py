@@ -22,20 +22,8 @@ from stepup.decision import Authorization, Decision, Outcome, Reason
 from stepup.errors import Code, StoreBusy
 from stepup.grant import Claim, Grant
 
-from .authorize import (
-    Asking,
-    Found,
-    asked,
-    held_now,
-    invalid,
-    joining,
-    note,
-    recorded,
-    refusing,
-    with_offer,
-    write,
-)
 from .core import TRIES, Core, event_id
+from .question import Asking, Found, asked, held_now, invalid, joining, note, recorded, refusing, with_offer, write
 
 Taken = tuple[Candidate, ...]
 

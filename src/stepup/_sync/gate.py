@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Unpack
 
 from stepup import _bridge as bridge
+from stepup import _wrapped as wrapped
 from stepup._config import Options, Secrets, Settings, build, sender
 from stepup._observe import Told
 from stepup.context import Context
@@ -124,9 +125,9 @@ class StepUp(Deciding, Proving, Upkeep):
         )
         self.core = build(
             settings,
-            store=bridge.InlineStore(store),
-            verifiers=[bridge.sync_verifier(verifier) for verifier in verifiers],
-            risk=bridge.sync_assessor(risk),
+            store=wrapped.InlineStore(store),
+            verifiers=[wrapped.sync_verifier(verifier) for verifier in verifiers],
+            risk=wrapped.sync_assessor(risk),
             send=sender(mailer, verifiers),
             call=bridge.inline_call,
         )

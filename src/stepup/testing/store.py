@@ -36,7 +36,8 @@ from contextlib import AbstractAsyncContextManager
 from types import ModuleType
 from typing import Any, Final, TypeVar
 
-from stepup._bridge import InlineStore, async_store, run_sync
+from stepup._bridge import run_sync
+from stepup._wrapped import InlineStore, async_store
 from stepup.ports import AsyncStore, Store
 
 from . import _store_batches, _store_listings, _store_races

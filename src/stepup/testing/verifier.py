@@ -24,7 +24,8 @@ from dataclasses import replace
 
 import pytest
 
-from stepup._bridge import async_verifier, offloading_call, sync_verifier
+from stepup._bridge import offloading_call
+from stepup._wrapped import async_verifier, sync_verifier
 from stepup.challenge import FactorRef
 from stepup.context import Proof
 from stepup.errors import WrongColour
