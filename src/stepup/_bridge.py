@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Protocol, TypeVar, cast
 
@@ -116,6 +116,17 @@ def require_methods(name: str, port: object, methods: Sequence[str]) -> None:
     missing = [method for method in methods if not callable(getattr(port, method, None))]
     if missing:
         raise ConfigurationError(f"{name} ({type(port).__name__}) has no {', '.join(missing)}().")
+
+
+def several(name: str, given: Iterable[T]) -> Sequence[T]:
+    """What is passed as a list, read once.
+
+    Raises:
+        ConfigurationError: for one thing without its brackets.
+    """
+    if isinstance(given, str) or not isinstance(given, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
+        raise ConfigurationError(f"{name}= is a {type(given).__name__}, not a list.", remedy=f"Write {name}=[...].")
+    return tuple(given)
 
 
 def sync_hook(name: str, hook: Callable[[], object] | None) -> Callable[[], object] | None:

@@ -42,7 +42,7 @@ from stepup import (
     StepUpRequired,
 )
 from stepup.decide.enrol import ADD, REMOVE, UNLOCK
-from stepup.errors import InvalidInput
+from stepup.errors import ConfigurationError, InvalidInput
 from stepup.event import EventType
 from stepup.testing.scripted import ScriptedVerifier
 from stepup.verifiers import TOTP, EmailCode, Password
@@ -245,6 +245,8 @@ def test_a_pending_factor_opens_nothing() -> None:
 def test_recovery_codes_stand_for_a_factor_and_go_with_it(face: str) -> None:
     """None without an authenticator; a new set replaces the old; removing the authenticator destroys them."""
     here = real_world(face)
+    bare = outcome(lambda: world(face=face).gate.factors.new_recovery_codes(CONTEXT))
+    assert isinstance(bare, ConfigurationError)  # a mistake of the developer, not something the person lacks
     refused = outcome(lambda: here.gate.factors.new_recovery_codes(CONTEXT))
     assert isinstance(refused, Denied)
     assert refused.code == Code.NO_USABLE_METHOD

@@ -215,8 +215,10 @@ def test_a_database_in_memory_is_refused(path: str) -> None:
 
 def test_a_file_that_cannot_be_made_is_said_at_start(tmp_path: Path) -> None:
     """The folder is missing: the operator hears of it when the gate is made."""
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreUnavailable, match="directory must be there"):
         SQLStore.sqlite(tmp_path / "nowhere" / "stepup.db")
+    with pytest.raises(StoreUnavailable, match="not an address"):
+        SQLStore.sqlite("sqlite:///nowhere/stepup.db")
 
 
 # -- what is refused at construction --------------------------------------------------------

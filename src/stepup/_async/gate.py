@@ -115,6 +115,7 @@ class AsyncStepUp:
         """
         bridge.refuse_async("clock", clock, ("now",))
         call = bridge.offloading_call(offload)
+        actions, verifiers = bridge.several("actions", actions), bridge.several("verifiers", verifiers)
         settings = Settings(
             actions=actions,
             secret=secret,

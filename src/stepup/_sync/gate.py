@@ -110,6 +110,7 @@ class StepUp:
                 bridge.refuse_async(name, hook)
         if mailer is not None:
             bridge.refuse_async("mailer", mailer, ("send",))
+        actions, verifiers = bridge.several("actions", actions), bridge.several("verifiers", verifiers)
         for action in actions:
             if isinstance(action, Action) and action.approvers is not None and action.approvers.may is not None:  # pyright: ignore[reportUnnecessaryIsInstance] -- Registry refuses the rest
                 bridge.refuse_async(f"Action {action.id!r}: approvers.may", action.approvers.may)
