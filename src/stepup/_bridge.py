@@ -13,6 +13,7 @@ Neither asyncio nor any other loop is imported before a sync port is used on the
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from datetime import datetime
@@ -116,6 +117,20 @@ def require_methods(name: str, port: object, methods: Sequence[str]) -> None:
     missing = [method for method in methods if not callable(getattr(port, method, None))]
     if missing:
         raise ConfigurationError(f"{name} ({type(port).__name__}) has no {', '.join(missing)}().")
+
+
+def require_extra(what: str, package: str, extra: str) -> None:
+    """Refuse what stands on a package that is not installed.
+
+    Raises:
+        ConfigurationError: naming the extra that brings it.
+    """
+    try:
+        importlib.import_module(package)
+    except ImportError:
+        raise ConfigurationError(
+            f"{what} needs the package {package}.", remedy=f"pip install 'stepup-auth[{extra}]'"
+        ) from None
 
 
 def several(name: str, given: Iterable[T]) -> Sequence[T]:

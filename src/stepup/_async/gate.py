@@ -170,6 +170,7 @@ class AsyncStepUp:
             WrongColour: for a sync store.
             StoreUnavailable: if the file cannot be opened or made.
         """
+        bridge.require_extra("AsyncStepUp.sqlite()", "sqlalchemy", "sql")
         from stepup.stores.sql import AsyncSQLStore
 
         store = AsyncSQLStore.sqlite(path, timeout=timeout)

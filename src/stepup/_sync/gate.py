@@ -168,6 +168,7 @@ class StepUp:
             WrongColour: for an async port or hook.
             StoreUnavailable: if the file cannot be opened or made.
         """
+        bridge.require_extra("StepUp.sqlite()", "sqlalchemy", "sql")
         from stepup.stores.sql import SQLStore
 
         store = SQLStore.sqlite(path, timeout=timeout)
