@@ -237,6 +237,23 @@ def test_a_pending_factor_opens_nothing() -> None:
     assert found.code is Code.METHOD_NOT_ALLOWED
 
 
+@both_faces
+@pytest.mark.requirement("T-07")
+def test_codes_of_other_steps_count_as_wrong_ones(face: str) -> None:
+    """A clock that is off is never followed: right codes of later steps, in a row, end the challenge."""
+    here = real_world(face)
+    secret = enrolled_totp(here, CONTEXT)
+    challenge = here.start("member.role")
+    left: list[int | None] = []
+    for steps in range(3, 8):
+        ahead = code(secret, here.now + timedelta(seconds=30 * steps))
+        found = here.gate.verify(challenge.id, "totp", ahead, CONTEXT)
+        assert isinstance(found, Rejected)
+        left.append(found.attempts_left)
+    assert left == [4, 3, 2, 1, 0]
+    assert here.gate.verify(challenge.id, "totp", code(secret, here.now), CONTEXT) == Rejected(Code.CHALLENGE_CLOSED)
+
+
 # -- recovery codes, removal -------------------------------------------------------------
 
 
