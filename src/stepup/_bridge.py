@@ -13,8 +13,9 @@ Neither asyncio nor any other loop is imported before a sync port is used on the
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar, cast
 
 from .errors import ConfigurationError, WrongColour
@@ -92,6 +93,31 @@ def require_methods(name: str, port: object, methods: Sequence[str]) -> None:
     missing = [method for method in methods if not callable(getattr(port, method, None))]
     if missing:
         raise ConfigurationError(f"{name} ({type(port).__name__}) has no {', '.join(missing)}().")
+
+
+def require_extra(what: str, package: str, extra: str) -> None:
+    """Refuse what stands on a package that is not installed.
+
+    Raises:
+        ConfigurationError: naming the extra that brings it.
+    """
+    try:
+        importlib.import_module(package)
+    except ImportError:
+        raise ConfigurationError(
+            f"{what} needs the package {package}.", remedy=f"pip install 'stepup-auth[{extra}]'"
+        ) from None
+
+
+def several(name: str, given: Iterable[T]) -> Sequence[T]:
+    """What is passed as a list, read once.
+
+    Raises:
+        ConfigurationError: for one thing without its brackets.
+    """
+    if isinstance(given, str) or not isinstance(given, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
+        raise ConfigurationError(f"{name}= is a {type(given).__name__}, not a list.", remedy=f"Write {name}=[...].")
+    return tuple(given)
 
 
 def sync_hook(name: str, hook: Callable[[], object] | None) -> Callable[[], object] | None:

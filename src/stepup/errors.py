@@ -72,6 +72,23 @@ WAYS_ON: Final[Mapping[str, str]] = {
 }
 """What helps where a call is refused for one of these reasons, for whoever made it."""
 
+_AGAIN: Final = "Make the blocked call again, and start with the offer that it raises."
+
+HELPS: Final[Mapping[str, str]] = {
+    Code.CHALLENGE_NOT_FOUND: f"It is of another person, session or device, or was none. {_AGAIN}",
+    Code.CHALLENGE_EXPIRED: _AGAIN,
+    Code.CHALLENGE_CLOSED: _AGAIN,
+    Code.METHOD_NOT_ALLOWED: "Use one of the challenge's allowed methods.",
+    Code.NO_USABLE_METHOD: "Let the person enrol a method, at enrol_url; or wait until retry_at, if there is one.",
+    Code.LOGIN_REQUIRED: "Let the person sign in again, at login_url, and make the call again.",
+    Code.LOCKED_OUT: "Wait until retry_at; gate.unlock() is for support.",
+    Code.RATE_LIMITED: "Wait until retry_at.",
+    Code.ACTION_BLOCKED: "No proof opens it now; decision.reasons says why.",
+    Code.APPROVAL_DENIED: "Somebody who could approve has refused.",
+    Code.BAD_REQUEST: f"The offer is of another person or session, too old, or none. {_AGAIN}",
+}
+"""What helps a developer who meets ``Denied`` with one of these codes; it tells no causes apart that the code hides."""
+
 
 class StepUpError(Exception):
     """Base of everything stepup raises on purpose.
@@ -97,8 +114,9 @@ class Refused(StepUpError):
         self.decision = decision
         self.code: str = decision.code
         ways = (WAYS_ON[reason.code] for reason in decision.reasons if reason.code in WAYS_ON and not decision.methods)
-        way = next(ways, "")
-        super().__init__(message or f"{decision.action}: {decision.code}{'.' if way else ''}", remedy=way)
+        way = next(ways, "") or HELPS.get(self.code, "")
+        what = f"{decision.action}: {decision.code}" if decision.action else f"{decision.code}"
+        super().__init__(message or what + ("." if way or self.remedy else ""), remedy=way)
 
     @property
     def action(self) -> str:

@@ -139,13 +139,14 @@ def _limits(given: Mapping[NoticeKind | str, Limit]) -> Mapping[NoticeKind, Limi
 
 
 def approval_requested(address: str, request: ApprovalRequest, inbox_url: str | None) -> Message:
-    """The mail to somebody who could approve: what is asked, by whom, until when. It opens nothing."""
+    """The mail to somebody who could approve: what is asked, by whom, until when. It opens nothing.
+
+    The requester's reason is not in it: whoever has their session could word a mail of the application's to others.
+    """
     lines = [f"{request.requester} asks for approval of: {request.label}"]
     if request.resource_id is not None:
         lines.append(f"On: {request.resource_label or request.resource_id}")
     lines += [f"{label}: {value}" for label, value in request.shown]
-    if request.reason:
-        lines.append(f"Reason: {request.reason}")
     where = f"Sign in and look here: {inbox_url}\n" if inbox_url else "Sign in to look at it.\n"
     until = f"It can be answered until {request.expires_at:%Y-%m-%d %H:%M} UTC."
     text = "\n".join(lines) + f"\n\n{until}\n{where}\nIf you did not expect this, do not approve it.\n"

@@ -195,7 +195,10 @@ class Action:
         try:
             object.__setattr__(self, "risk", Risk(self.risk))
         except ValueError:
-            raise ConfigurationError(f"Action {self.id!r}: risk must be 1 to 4, not {self.risk!r}.") from None
+            raise ConfigurationError(
+                f"Action {self.id!r}: risk must be 1 to 4, not {self.risk!r}.",
+                remedy="Use Risk.LOW, Risk.MEDIUM, Risk.HIGH or Risk.CRITICAL.",
+            ) from None
         if self.methods is not None:
             object.__setattr__(self, "methods", req.coerce(self.methods))
         object.__setattr__(self, "binds", frozenset(self.binds))

@@ -6,7 +6,7 @@ code                      points raised when
 ``new_device``            20     no proof from this device was accepted in 90 days
 ``new_network``           10     ... from this /24, or for IPv6 this /64
 ``long_since_proof``      10     the last accepted proof is more than 30 days old
-``recent_failures``       30     3 answers were wrong in an hour, and not forgiven since
+``recent_failures``       30     3 answers were wrong, the last within the hour, and none was right since
 ``recent_factor_change``  20     a factor was added, changed or removed in the last 24 hours
 ``impossible_country``    40     the last proof came from another country, less than 4 hours ago
 ========================= ====== ==================================================================

@@ -665,7 +665,7 @@ def test_those_who_could_approve_are_told(world: World) -> None:
     mail = mails[0]
     assert mail.subject == "Somebody asks for your approval"
     assert "9000.00 EUR" in mail.text
-    assert "Invoice 4411" in mail.text
+    assert "Invoice 4411" not in mail.text  # worded by whoever has the session; it stands in the inbox
     assert challenge.id not in mail.text
 
 
@@ -684,7 +684,41 @@ def test_telling_can_neither_grant_nor_block(world: World, broken: dict[str, Any
     assert here.begin(challenge.id, "approval", ME).method == "approval"
 
     assert world.types()[-1] == "delivery_failed"
+    assert world.events()[-1].detail == {"notice": "approval_wanted", "by": "hook" if "notify" in broken else "mail"}
     assert len(world.inbox(INES)) == 1
+
+
+@both_faces
+def test_what_one_does_not_take_the_others_are_told(world: World) -> None:
+    """A hook that fails and an address that bounces keep nobody else from hearing of it; each is recorded."""
+    sent: list[str] = []
+
+    class Picky:
+        def send(self, message: Any) -> None:
+            if message.to.startswith("gone"):
+                raise OSError("no such mailbox")
+            sent.append(message.to)
+
+    everybody = ["gone@northstar.example", "ines@northstar.example"]
+    here = world.again(notify=_fails, addresses=lambda _: everybody, mailer=Picky())
+    challenge = here.start("payout.plain", ME, resource=ACCOUNT)
+    here.begin(challenge.id, "approval", ME)
+
+    assert "ines@northstar.example" in sent
+    untold = [event.detail["by"] for event in world.events() if event.type is EventType.DELIVERY_FAILED]
+    assert untold == ["hook", "mail"]
+
+
+@both_faces
+def test_approving_again_says_the_same_again(world: World) -> None:
+    """Whoever presses twice hears that it is ready, as the first time."""
+    challenge = world.gate.start("payout.plain", ME, resource=ACCOUNT)
+    world.gate.begin(challenge.id, "approval", ME)
+    [request] = world.inbox(INES)
+    first = world.gate.approvals.approve(request.id, INES)
+
+    assert first.standing == "ready"
+    assert world.gate.approvals.approve(request.id, INES) == first
 
 
 @both_faces

@@ -94,10 +94,23 @@ def test_what_a_refusal_carries() -> None:
     assert (denied.enrol_url, denied.login_url) == ("/enrol", "/login")
     assert (
         str(needed)
-        == "organization.delete: grant_invalid Start a challenge with the offer, verify it, then repeat the call."
+        == "organization.delete: grant_invalid. Start a challenge with the offer, verify it, then repeat the call."
     )
     assert str(Denied(DECISION, "No.")) == "No."
     assert "opaque" not in repr(needed) + str(needed)
+
+
+def test_a_refusal_says_what_to_do() -> None:
+    """By its code alone, also where no action is known; what the code hides stays hidden."""
+    limited = Denied(replace(DECISION, code=Code.RATE_LIMITED, reasons=(Reason("sends"),)))
+    stranger = Denied(Decision(Outcome.DENIED, Code.CHALLENGE_NOT_FOUND, "", 0, (Reason("gone"),)))
+
+    assert str(limited) == "organization.delete: rate_limited. Wait until retry_at."
+    assert str(stranger).startswith("challenge_not_found. ")
+    assert "gone" not in str(stranger)
+    for code in Code:
+        spoken = str(Denied(replace(DECISION, code=code, reasons=())))
+        assert spoken.endswith(errors.HELPS.get(code, code.value)), code
 
 
 def every_error(kind: type[StepUpError] = StepUpError) -> list[type[StepUpError]]:

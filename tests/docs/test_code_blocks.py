@@ -23,6 +23,8 @@ from stepup.challenge import State
 from stepup.event import Event, EventType
 from stepup.policy import DEFAULT_POLICIES
 from stepup.requirement import ANY, STRONGEST
+from stepup.stores.memory import MemoryStore
+from stepup.verifiers import Approval
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -321,9 +323,33 @@ def test_configuration_says_the_defaults() -> None:
         assert said[name].replace('"', "'") == expected, name
 
 
+def test_configuration_lists_every_action_of_its_own() -> None:
+    """With the level of each; a gate that has ``Approval`` has all of them."""
+    said = {cells[0].strip("`"): cells[1] for cells in rows(REFERENCE / "configuration.md", "own action")}
+    made = StepUp(actions=[], verifiers=[Approval()], store=MemoryStore(), secret=bytes(range(32)))
+    assert said == {name: str(int(action.risk)) for name, action in made.core.registry.actions.items()}
+
+
 def test_api_lists_exactly_what_can_be_imported() -> None:
     listed = [*names(REFERENCE / "api.md", "name"), *names(REFERENCE / "api.md", "function")]
     assert sorted(listed) == sorted(stepup.__all__)
+
+
+def imported(page: Path) -> Iterator[str]:
+    """The names that the Python blocks of *page* import from stepup, without its modules."""
+    for block in blocks(page):
+        if block.info == "python":
+            for node in ast.walk(ast.parse(block.code)):
+                if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "stepup":
+                    yield from (f"{node.module}.{one.name}" for one in node.names)
+
+
+def test_the_reference_lists_every_name_that_pages_import() -> None:
+    told = "\n".join(prose(page) for page in REFERENCE.glob("*.md"))
+    listed = set(re.findall(r"[\w.]+", " ".join(re.findall(r"`([^`\n]+)`", told))))
+    shown = {name for page in PAGES for name in imported(page)}
+    assert {name for name in shown if not {name, name.rpartition(".")[2]} & listed} == set()
+    assert len(shown) > 60
 
 
 def test_api_lists_every_method_of_a_gate() -> None:

@@ -30,6 +30,7 @@ from hypothesis import strategies as st
 from stepup import (
     Action,
     Actor,
+    AsyncStepUp,
     Authorization,
     Challenge,
     Code,
@@ -52,9 +53,9 @@ from stepup import (
     Verified,
 )
 from stepup.errors import ConfigurationError, InvalidInput, UnknownAction
-from stepup.stores.memory import MemoryStore
-from stepup.testing import FrozenClock, ScriptedVerifier
-from stepup.verifiers import TOTP
+from stepup.stores.memory import AsyncMemoryStore, MemoryStore
+from stepup.testing import FrozenClock, Outbox, ScriptedVerifier
+from stepup.verifiers import TOTP, RecoveryCode
 
 pytestmark = pytest.mark.requirement("G-12")
 
@@ -410,6 +411,9 @@ MISUSE: dict[str, dict[str, Any]] = {
     "a clock without now": {"clock": object()},
     "a mailer without send": {"mailer": object()},
     "a verifier without check": {"verifiers": [object()]},
+    "an action without its brackets": {"actions": Action("x", "X")},
+    "a verifier without its brackets": {"verifiers": RecoveryCode()},
+    "an action's id in place of a list": {"actions": "organization.delete"},
 }
 
 
@@ -421,6 +425,20 @@ def test_misuse_is_refused_when_the_gate_is_made(name: str) -> None:
 
     assert isinstance(found, ConfigurationError | InvalidInput), name
     assert "0123456789" not in str(found)
+
+
+@pytest.mark.parametrize("face", [StepUp, AsyncStepUp])
+def test_what_is_passed_as_a_list_is_read_once(face: Any) -> None:
+    """A generator makes the same gate as a list; one alone is told how to be written."""
+    store: Any = MemoryStore() if face is StepUp else AsyncMemoryStore()
+    good: dict[str, Any] = {"store": store, "secret": SECRET, "mailer": Outbox()}
+    made = face(
+        actions=(Action(name, "X") for name in "ab"), verifiers=(one for one in [TOTP(), RecoveryCode()]), **good
+    )
+    assert {"a", "b"} <= made.core.registry.actions.keys()
+    assert set(made.core.methods) == {"totp", "recovery_code"}
+    with pytest.raises(ConfigurationError, match=r"verifiers=\[\.\.\.\]"):
+        face(actions=[], verifiers=RecoveryCode(), **good)
 
 
 def test_two_verifiers_of_one_name_are_refused() -> None:

@@ -32,6 +32,7 @@ from stepup import (
     Limits,
     MoreNeeded,
     Policy,
+    Resource,
     RiskAssessment,
     RiskLevel,
     StepUpRequired,
@@ -41,6 +42,7 @@ from stepup import (
 from stepup.changes import DEVICES, Applied, Changes, Key, Lost, Partition, Record
 from stepup.codec import encode, encode_event
 from stepup.decide.device import MANAGE
+from stepup.decide.enrol import ADD, REMOVE
 from stepup.device import DeviceSet
 from stepup.errors import InvalidInput
 from stepup.event import EventType
@@ -207,6 +209,13 @@ def test_a_recovery_code_is_no_proof_to_remember_a_device_by(face: str) -> None:
     codes = recovery_codes(here, CONTEXT, enrolled_totp(here, CONTEXT))
 
     assert here.prove("member.role", CONTEXT, "recovery_code", codes[0], remember=True).device_token is None
+
+
+def test_what_would_forget_it_at_once_does_not_offer_it(face: str) -> None:
+    """Adding or removing a factor ends every remembered device, so its step-up remembers none."""
+    here = world(face=face)
+    for action, resource in ((ADD, Resource("factors", ACTOR.id)), (REMOVE, Resource("factor", "totp_1"))):
+        assert here.prove(action, remember=True, resource=resource).device_token is None
 
 
 def test_it_is_remembered_for_thirty_days(face: str) -> None:

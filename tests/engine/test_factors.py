@@ -42,7 +42,7 @@ from stepup import (
     StepUpRequired,
 )
 from stepup.decide.enrol import ADD, REMOVE, UNLOCK
-from stepup.errors import InvalidInput
+from stepup.errors import ConfigurationError, InvalidInput
 from stepup.event import EventType
 from stepup.testing.scripted import ScriptedVerifier
 from stepup.verifiers import TOTP, EmailCode, Password
@@ -237,6 +237,23 @@ def test_a_pending_factor_opens_nothing() -> None:
     assert found.code is Code.METHOD_NOT_ALLOWED
 
 
+@both_faces
+@pytest.mark.requirement("T-07")
+def test_codes_of_other_steps_count_as_wrong_ones(face: str) -> None:
+    """A clock that is off is never followed: right codes of later steps, in a row, end the challenge."""
+    here = real_world(face)
+    secret = enrolled_totp(here, CONTEXT)
+    challenge = here.start("member.role")
+    left: list[int | None] = []
+    for steps in range(3, 8):
+        ahead = code(secret, here.now + timedelta(seconds=30 * steps))
+        found = here.gate.verify(challenge.id, "totp", ahead, CONTEXT)
+        assert isinstance(found, Rejected)
+        left.append(found.attempts_left)
+    assert left == [4, 3, 2, 1, 0]
+    assert here.gate.verify(challenge.id, "totp", code(secret, here.now), CONTEXT) == Rejected(Code.CHALLENGE_CLOSED)
+
+
 # -- recovery codes, removal -------------------------------------------------------------
 
 
@@ -245,6 +262,8 @@ def test_a_pending_factor_opens_nothing() -> None:
 def test_recovery_codes_stand_for_a_factor_and_go_with_it(face: str) -> None:
     """None without an authenticator; a new set replaces the old; removing the authenticator destroys them."""
     here = real_world(face)
+    bare = outcome(lambda: world(face=face).gate.factors.new_recovery_codes(CONTEXT))
+    assert isinstance(bare, ConfigurationError)  # a mistake of the developer, not something the person lacks
     refused = outcome(lambda: here.gate.factors.new_recovery_codes(CONTEXT))
     assert isinstance(refused, Denied)
     assert refused.code == Code.NO_USABLE_METHOD

@@ -346,6 +346,39 @@ def test_a_passkey_opens_what_it_was_asked_for(face: str) -> None:
 
 
 @both_faces
+@pytest.mark.requirement("G-09", "A-W11")
+def test_a_forged_assertion_uses_nothing_up(face: str) -> None:
+    """Only what was signed by the key is remembered: a stranger cannot make the right answer a replay."""
+    here, device, _ = ready(face)
+    forger = SoftPasskey(ORIGIN)
+    forger.id, forger.user_handle = device.id, device.user_handle
+    challenge = here.start("org.delete")
+    prompt = here.gate.begin(challenge.id, "passkey", CONTEXT)
+    assert not here.gate.verify(challenge.id, "passkey", forger.get(prompt.options), CONTEXT)
+    assert here.events()[-1].detail["signals"] == "signature"
+    assert isinstance(here.gate.verify(challenge.id, "passkey", device.get(prompt.options), CONTEXT), Verified)
+
+
+@both_faces
+@pytest.mark.requirement("A-W14")
+def test_options_tell_of_nobody_else(face: str) -> None:
+    """They list one's own passkeys; whoever has none is answered like somebody who was never here."""
+    here, device, _ = ready(face)
+    prompt = here.gate.begin(here.start("org.delete").id, "passkey", CONTEXT)
+    listed = cast("list[dict[str, object]]", prompt.options["allowCredentials"])
+    assert [one["id"] for one in listed] == [device.get(prompt.options)["id"]]
+
+    here.start("note.edit", context(actor=OTHER))  # known here, without a passkey
+    answers: list[tuple[Any, ...]] = []
+    for who in (context(actor=OTHER), context(actor=Actor("usr_nobody"))):
+        challenge = here.start("note.edit", who)
+        refused = outcome(lambda: here.gate.begin(challenge.id, "passkey", who))  # noqa: B023
+        assert isinstance(refused, Denied)
+        answers.append((challenge.allowed, str(refused), refused.decision.public()))
+    assert answers[0] == answers[1]
+
+
+@both_faces
 @pytest.mark.requirement("A-W4", "G-09")
 def test_an_assertion_is_good_once(face: str) -> None:
     """The same answer to the same challenge, to another one, and at another preparation of it."""

@@ -143,6 +143,8 @@ def test_what_is_no_signal_is_refused_by_name(face: str) -> None:
     for who, word, more in wrong:
         found = outcome(lambda: here.gate.signal(who, word, **more))  # type: ignore[arg-type]  # noqa: B023
         assert isinstance(found, InvalidInput), (who, word, more)
+    with pytest.raises(InvalidInput, match="moved_to is missing"):
+        here.gate.signal(HERE, "session_rotated")
     assert here.events() == []
     assert [signal_of(one.value) for one in Signal] == list(Signal)
     assert {Signal.SESSION_ROTATED, Signal.LOGGED_OUT} == ABOUT_A_SESSION

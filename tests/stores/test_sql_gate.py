@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -215,8 +216,26 @@ def test_a_database_in_memory_is_refused(path: str) -> None:
 
 def test_a_file_that_cannot_be_made_is_said_at_start(tmp_path: Path) -> None:
     """The folder is missing: the operator hears of it when the gate is made."""
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreUnavailable, match="directory must be there"):
         SQLStore.sqlite(tmp_path / "nowhere" / "stepup.db")
+    with pytest.raises(StoreUnavailable, match="not an address"):
+        SQLStore.sqlite("sqlite:///nowhere/stepup.db")
+
+
+@pytest.mark.parametrize("face", [StepUp, AsyncStepUp])
+def test_without_the_extra_the_gate_is_not_made(face: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The remedy names it."""
+    monkeypatch.setitem(sys.modules, "sqlalchemy", None)
+    with pytest.raises(ConfigurationError, match=r"stepup-auth\[sql\]"):
+        face.sqlite(tmp_path / "stepup.db", secret=SECRET, actions=ACTIONS, verifiers=[ScriptedVerifier("password")])
+
+
+def test_without_its_driver_no_file_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The async face needs one that the extra does not bring."""
+    monkeypatch.setitem(sys.modules, "aiosqlite", None)
+    with pytest.raises(ConfigurationError, match="pip install aiosqlite"):
+        AsyncSQLStore.sqlite(tmp_path / "stepup.db")
+    assert list(tmp_path.iterdir()) == []
 
 
 # -- what is refused at construction --------------------------------------------------------

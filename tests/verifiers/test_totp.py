@@ -130,6 +130,28 @@ def test_a_code_lives_for_its_own_step_and_the_next(seconds: float, passes: bool
     assert accepted(bench.check(None, code(STEP), moment)) is passes
 
 
+@pytest.mark.requirement("T-07", "T-03")
+@pytest.mark.parametrize("ahead", [False, True])
+def test_nothing_moves_the_window(ahead: bool) -> None:
+    """No resynchronisation: right codes of other steps are wrong, also in a row or two at once."""
+    bench, given = at_step(STEP, drift_ahead=ahead), at_step(STEP).ceremony
+    for offset in (*range(-60, -2), *range(2, 60)):
+        pair = code(STEP + offset), code(STEP + offset + 1)
+        if {code(STEP + near) for near in (-1, 0, 1)} & {*pair}:
+            continue  # one in some 100 000 is the same six digits
+        for response in (*pair, " ".join(pair), "".join(pair)):
+            checked = bench.check(None, response, given)
+            assert rejected(checked)
+            assert checked.advance is None
+
+
+@pytest.mark.requirement("T-07")
+def test_codes_of_a_counter_open_nothing() -> None:
+    """RFC 4226's, of the same secret: they say nothing of when they were made, so they are no fresh proof."""
+    bench = at_step(STEP, drift_ahead=True)
+    assert all(rejected(bench.check(None, one)) for one in RFC_4226)
+
+
 @both_faces
 @pytest.mark.requirement("T-01", "T-08")
 def test_a_code_passes_once(face: str) -> None:

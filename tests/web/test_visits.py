@@ -336,6 +336,7 @@ def test_a_device_has_a_name_for_people(user_agent: str, label: str | None) -> N
 # -- addresses --------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("R-05")
 @pytest.mark.parametrize(
     ("peer", "forwarded", "ip"),
     [
@@ -361,6 +362,7 @@ def test_an_address_is_what_a_declared_proxy_says(peer: str | None, forwarded: s
     assert client_ip(peer, forwarded, PROXIES) == ip
 
 
+@pytest.mark.requirement("R-05")
 def test_where_requests_are_counted_a_customer_is_one() -> None:
     """An IPv6 address counts as its /64, an IPv4 address as itself."""
     assert network_of("2001:db8:1:2:aaaa::1") == network_of("2001:db8:1:2:bbbb::2") == "2001:db8:1:2::/64"

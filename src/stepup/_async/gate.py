@@ -106,6 +106,7 @@ class AsyncStepUp(AsyncDeciding, AsyncProving, AsyncUpkeep):
         """
         bridge.refuse_async("clock", clock, ("now",))
         call = bridge.offloading_call(offload)
+        actions, verifiers = bridge.several("actions", actions), bridge.several("verifiers", verifiers)
         settings = Settings(
             actions=actions,
             secret=secret,
@@ -160,6 +161,7 @@ class AsyncStepUp(AsyncDeciding, AsyncProving, AsyncUpkeep):
             WrongColour: for a sync store.
             StoreUnavailable: if the file cannot be opened or made.
         """
+        bridge.require_extra("AsyncStepUp.sqlite()", "sqlalchemy", "sql")
         from stepup.stores.sql import AsyncSQLStore
 
         store = AsyncSQLStore.sqlite(path, timeout=timeout)

@@ -211,7 +211,7 @@ async def answer(
     mine = replace(mine, epoch=epoch)
     said = found.challenge.asked.by(mine.partition) if found.challenge.asked else None
     if said is not None and (said.choice, said.epoch) == (choice, mine.epoch):
-        return found.shown
+        return pure.ready(found.shown, await ballot(core, found.challenge, found.where, found.snapshot, now))
     approvers = found.rules.approvers if found.rules else None
     assert approvers is not None  # _why_not() saw them
     if choice is Choice.APPROVE and approvers.step_up:

@@ -6,7 +6,7 @@ failed is recorded and blocks nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Final
 
@@ -82,27 +82,37 @@ async def _tell(core: Core, challenge: Challenge, where: str, now: datetime) -> 
     view = pure.view(challenge, where, snapshot, rules_of(core, challenge), now, "")
     if hooks is None or view is None:
         return
-    try:
-        if hooks.notify is not None:
-            await core.call(hooks.notify, view)
-        if hooks.addresses is not None and core.send is not None:
-            for address in _addresses(await core.call(hooks.addresses, view)):
-                await core.call(core.send, approval_requested(address, view, hooks.inbox_url))
-    except WrongColour:
-        raise
-    except Exception as error:  # noqa: BLE001 -- what was asked stands; that somebody was not told is recorded
-        logger.warning("a request for approval was not told: %s", type(error).__name__)
-        await core.record(where, _untold(challenge, view, core.now()))
+
+    async def handed(by: str, function: Callable[..., object], argument: object) -> object:
+        """Hand it over. What is not taken is recorded, and keeps nobody else from being told."""
+        try:
+            return await core.call(function, argument)
+        except WrongColour:
+            raise
+        except Exception as error:  # noqa: BLE001 -- what was asked stands
+            logger.warning("a request for approval was not taken by the %s: %s", by, type(error).__name__)
+            await core.record(where, _untold(challenge, view, by, core.now()))
+            return ()
+
+    if hooks.notify is not None:
+        await handed("hook", hooks.notify, view)
+    if hooks.addresses is not None and core.send is not None:
+        found = await handed("mail", hooks.addresses, view)
+        if (addresses := _addresses(found)) is None:
+            logger.warning("a request for approval was not told: addresses= must answer addresses")
+            await core.record(where, _untold(challenge, view, "mail", core.now()))
+        for address in addresses or ():
+            await handed("mail", core.send, approval_requested(address, view, hooks.inbox_url))
 
 
-def _addresses(found: object) -> list[str]:
+def _addresses(found: object) -> list[str] | None:
     if isinstance(found, str) or not isinstance(found, Iterable):
-        raise TypeError("addresses= must answer addresses")
+        return None
     items: Iterable[object] = found  # pyright: ignore[reportUnknownVariableType] -- looked at one by one
     return [one for one in dict.fromkeys(items) if isinstance(one, str)][:MAX_MAILS]
 
 
-def _untold(challenge: Challenge, view: ApprovalRequest, now: datetime) -> Changes:
+def _untold(challenge: Challenge, view: ApprovalRequest, by: str, now: datetime) -> Changes:
     bound = challenge.binding
     made = audit.Event(
         ids().event,
@@ -118,6 +128,7 @@ def _untold(challenge: Challenge, view: ApprovalRequest, now: datetime) -> Chang
         organization=bound.organization,
         method=APPROVAL,
         challenge_id=challenge.id,
+        detail={"notice": "approval_wanted", "by": by},
     )
     return Changes(now, events=(made,))
 

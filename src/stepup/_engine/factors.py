@@ -96,10 +96,10 @@ async def confirm_totp(core: Core, context: Context, factor_id: str, code: objec
 
 async def new_recovery_codes(core: Core, context: Context, token: object) -> tuple[str, ...]:
     """Replace the person's recovery codes; see ``Factors.new_recovery_codes``."""
+    maker = _maker(core, RECOVERY_CODE)
     target = pure.stands_for(await every(core, context), core.methods)
     if target is None:
         raise Denied(refusal(pure.ADD, Code.NO_USABLE_METHOD, "no_factor_to_stand_for", core.enrol_url))
-    maker = _maker(core, RECOVERY_CODE)
     enrolling = await permitted(core, context, RECOVERY_CODE, "", token)
     made, codes = cast(
         "tuple[StoredFactor, tuple[str, ...]]", maker.new(f"recovery_{token_hex(8)}", core.vault, context.actor)

@@ -18,7 +18,9 @@ async def signal(core: Core, who: Actor | Context, word: object, session_id: str
     """Carry a signal out; see ``StepUp.signal``."""
     told, context = pure.signal_of(word), _context(who, session_id)
     session, now = session_hash(core.ring, context), core.now()
-    if (moved_to is not None) is not (told is pure.Signal.SESSION_ROTATED):
+    if moved_to is None and told is pure.Signal.SESSION_ROTATED:
+        raise InvalidInput("moved_to", "is missing: session_rotated tells the new session id")
+    if moved_to is not None and told is not pure.Signal.SESSION_ROTATED:
         raise InvalidInput("moved_to", "is the new session id of session_rotated, and of nothing else")
     if told in pure.ABOUT_A_SESSION and session is None:
         raise InvalidInput("session_id", f"is missing: {told.value} is about one session")

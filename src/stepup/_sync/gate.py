@@ -102,6 +102,7 @@ class StepUp(Deciding, Proving, Upkeep):
                 bridge.refuse_async(name, hook)
         if mailer is not None:
             bridge.refuse_async("mailer", mailer, ("send",))
+        actions, verifiers = bridge.several("actions", actions), bridge.several("verifiers", verifiers)
         for action in actions:
             if isinstance(action, Action) and action.approvers is not None and action.approvers.may is not None:  # pyright: ignore[reportUnnecessaryIsInstance] -- Registry refuses the rest
                 bridge.refuse_async(f"Action {action.id!r}: approvers.may", action.approvers.may)
@@ -159,6 +160,7 @@ class StepUp(Deciding, Proving, Upkeep):
             WrongColour: for an async port or hook.
             StoreUnavailable: if the file cannot be opened or made.
         """
+        bridge.require_extra("StepUp.sqlite()", "sqlalchemy", "sql")
         from stepup.stores.sql import SQLStore
 
         store = SQLStore.sqlite(path, timeout=timeout)

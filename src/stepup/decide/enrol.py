@@ -59,11 +59,12 @@ CONFIRM_TRIES: Final = 5
 
 _REFUSE: Final = Impersonation.REFUSE
 _STRONGEST = Policy(methods=STRONGEST, grant_ttl=300)
+_CHANGE = Policy(methods=STRONGEST, grant_ttl=300, remember=False)  # the change ends every remembered device
 
 OWN_ACTIONS: Final = (
     MANAGE_ACTION,
-    Action(ADD, "Add a verification method", risk=Risk.HIGH, policy=_STRONGEST, impersonation=_REFUSE),
-    Action(REMOVE, "Remove a verification method", risk=Risk.HIGH, policy=_STRONGEST, impersonation=_REFUSE),
+    Action(ADD, "Add a verification method", risk=Risk.HIGH, policy=_CHANGE, impersonation=_REFUSE),
+    Action(REMOVE, "Remove a verification method", risk=Risk.HIGH, policy=_CHANGE, impersonation=_REFUSE),
     Action(
         UNLOCK,
         "Unlock somebody's verification methods",

@@ -11,8 +11,10 @@
 ``plugin``            pytest fixtures, found by themselves
 ===================== =============================================================================
 
-Needs nothing but stepup itself; the contract classes are run by pytest.
+Needs nothing but stepup itself; the contract classes are run by pytest, and ``VerifierContract`` is made of it.
 """
+
+from typing import TYPE_CHECKING
 
 from stepup.mailers import Outbox as Outbox
 
@@ -25,7 +27,9 @@ from .store import AsyncStoreContract as AsyncStoreContract
 from .store import StoreContract as StoreContract
 from .store import check_async_store as check_async_store
 from .store import check_store as check_store
-from .verifier import VerifierContract as VerifierContract
+
+if TYPE_CHECKING:
+    from .verifier import VerifierContract as VerifierContract
 
 __all__ = [
     "AsyncStoreContract",
@@ -40,3 +44,12 @@ __all__ = [
     "grant",
     "grant_async",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """``VerifierContract``, when it is first asked for: only it needs pytest."""
+    if name == "VerifierContract":
+        from .verifier import VerifierContract
+
+        return VerifierContract
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -81,11 +81,12 @@ class AsyncSQLStore:
         """As ``SQLStore.sqlite``, over aiosqlite. No event loop is needed: the tables are made before there is one.
 
         Raises:
-            ConfigurationError: for a database in memory: ``AsyncMemoryStore`` is that.
+            ConfigurationError: for a database in memory: ``AsyncMemoryStore`` is that; or without aiosqlite.
             StoreUnavailable: if the file cannot be opened or made.
         """
+        engine = _embedded.async_engine_for(path, require_timeout(timeout))
         SQLStore.sqlite(path, table_prefix=table_prefix, timeout=timeout).engine.dispose()
-        return cls(_embedded.async_engine_for(path, timeout), table_prefix=table_prefix, timeout=timeout)
+        return cls(engine, table_prefix=table_prefix, timeout=timeout)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.tables.record.fullname}>"

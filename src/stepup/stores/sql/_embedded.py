@@ -49,16 +49,21 @@ def async_engine_for(path: str | os.PathLike[str], timeout: float) -> AsyncEngin
     """An async engine for the file at *path*, over aiosqlite.
 
     Raises:
-        ConfigurationError: for a database in memory, which keeps nothing.
+        ConfigurationError: for a database in memory, which keeps nothing; or where the driver is not installed.
     """
-    made = create_async_engine(
-        sa.URL.create("sqlite+aiosqlite", database=_file(path)),
-        poolclass=pool.AsyncAdaptedQueuePool,
-        pool_size=_READERS,
-        max_overflow=0,
-        pool_timeout=timeout / 2,
-        connect_args={"timeout": timeout / 2},
-    )
+    try:
+        made = create_async_engine(
+            sa.URL.create("sqlite+aiosqlite", database=_file(path)),
+            poolclass=pool.AsyncAdaptedQueuePool,
+            pool_size=_READERS,
+            max_overflow=0,
+            pool_timeout=timeout / 2,
+            connect_args={"timeout": timeout / 2},
+        )
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"SQLite on the async face needs the package {error.name}.", remedy=f"pip install {error.name}"
+        ) from None
     _prepared(made.sync_engine, timeout)
     return made
 

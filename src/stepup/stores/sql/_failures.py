@@ -40,6 +40,7 @@ _SQLITE: Final[Mapping[str, str]] = {
     "SQLITE_BUSY": LOCKED, "SQLITE_BUSY_TIMEOUT": LOCKED, "SQLITE_LOCKED": LOCKED, "SQLITE_BUSY_SNAPSHOT": CONFLICT,
     "SQLITE_FULL": FULL, "SQLITE_READONLY": READ_ONLY,
 }  # fmt: skip
+_UNOPENED: Final = "Give the path of a file, not an address; its directory must be there, and be writable."
 
 
 def meaning(error: BaseException) -> str | None:
@@ -96,7 +97,8 @@ def refusal(error: Exception, timeout: float) -> Exception:
         return StoreUnavailable(
             "No connection of the pool came free in time.", remedy="Raise pool_size, or close connections sooner."
         )
-    return StoreUnavailable(f"The database failed ({_name(error)}).")
+    name = _name(error)
+    return StoreUnavailable(f"The database failed ({name}).", remedy=_UNOPENED if "CANTOPEN" in name else "")
 
 
 def _name(error: BaseException) -> str:
