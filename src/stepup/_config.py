@@ -16,7 +16,7 @@ from ._engine.device_tokens import DeviceTokens
 from ._observe import Told, observer
 from .clock import ForwardClock, SystemClock
 from .context import APPROVAL, FRESH_SESSION, RECOVERY_CODE, Context, require_text
-from .decide.approval import ACTION as APPROVAL_ACTION
+from .decide.answering import ACTION as APPROVAL_ACTION
 from .decide.enrol import OWN_ACTIONS
 from .decide.holding import MethodInfo
 from .errors import ConfigurationError, InvalidInput

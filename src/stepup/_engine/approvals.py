@@ -19,7 +19,9 @@ from stepup.binding import partition, session_hash
 from stepup.challenge import Challenge
 from stepup.changes import THROTTLE, Changes, Page, Record, Snapshot, challenge_key
 from stepup.context import Actor, Context, clean_text, require_context
+from stepup.decide import answering
 from stepup.decide import approval as pure
+from stepup.decide import ballot as counting
 from stepup.decide.standing import NOT_FOUND, Refusal
 from stepup.decision import Decision, Outcome, Reason
 from stepup.errors import Code, ContractBroken, Denied, InvalidInput, StepUpError, StoreBusy, StoreUnavailable
@@ -69,7 +71,7 @@ def _answer(core: Core, context: Context, choice: Choice, reason: object, epoch:
         session=session_hash(core.ring, context),
         device=core.ring.hash_id("device", context.device.fingerprint) if context.device else None,
         ip=context.ip,
-        reason=clean_text(reason, limit=pure.REASON_LIMIT) or None,
+        reason=clean_text(reason, limit=answering.REASON_LIMIT) or None,
     )
 
 
@@ -80,7 +82,7 @@ async def _find(core: Core, name: str, where: str, answer: Answer, session: str 
     if challenge is None:
         return None
     rules = rules_of(core, challenge)
-    shown = pure.view(challenge, where, snapshot, rules, answer.at, answer.partition)
+    shown = counting.view(challenge, where, snapshot, rules, answer.at, answer.partition)
     return None if shown is None else Found(challenge, where, snapshot, rules, shown, answer)
 
 
@@ -89,7 +91,7 @@ async def _why_not(core: Core, found: Found, context: Context) -> str | None:
     approvers = found.rules.approvers if found.rules else None
     if approvers is None:
         return "nobody_may"
-    if (reason := pure.apart(found.challenge, approvers, context, found.answer)) is not None:
+    if (reason := answering.apart(found.challenge, approvers, context, found.answer)) is not None:
         return reason
     return None if await may_approve(core, approvers, context, found.shown) else "not_entitled"
 
@@ -109,7 +111,7 @@ async def get(core: Core, request: object, context: Context) -> ApprovalRequest 
     if found.challenge.binding.session is not None and found.shown.standing is Standing.PENDING:
         session = found.challenge.binding.session  # ending it ends the request
         found = await _find(core, *named, found.answer, session) or found
-    return pure.ready(found.shown, await ballot(core, found.challenge, found.where, found.snapshot, now))
+    return counting.ready(found.shown, await ballot(core, found.challenge, found.where, found.snapshot, now))
 
 
 def _own(core: Core, found: Found, context: Context) -> bool:
@@ -127,7 +129,7 @@ async def own(core: Core, context: Context) -> tuple[ApprovalRequest, ...]:
         found = await _find(core, name, where, answer)
         if found is None or not _own(core, found, context) or found.shown.standing is not Standing.PENDING:
             continue
-        made.append(pure.ready(found.shown, await ballot(core, found.challenge, where, found.snapshot, now)))
+        made.append(counting.ready(found.shown, await ballot(core, found.challenge, where, found.snapshot, now)))
     return tuple(sorted(made, key=lambda one: one.asked_at, reverse=True))
 
 
@@ -201,7 +203,7 @@ async def answer(
     if found is None or why is not None:
         hidden, name = Refusal(NOT_FOUND.code, why or ""), clean_text(request, limit=64)
         raise await _refused(core, context, mine, found, hidden, name)
-    if (refusal := pure.refuse_answer(found.challenge, found.rules, found.snapshot, now)) is not None:
+    if (refusal := answering.refuse_answer(found.challenge, found.rules, found.snapshot, now)) is not None:
         raise await _refused(core, context, mine, found, refusal, found.challenge.id)
     # Read before anything is required: what the approver does under this epoch ends with it.
     epoch = await able(core, mine.partition)
@@ -215,8 +217,8 @@ async def answer(
     approvers = found.rules.approvers if found.rules else None
     assert approvers is not None  # _why_not() saw them
     if choice is Choice.APPROVE and approvers.step_up:
-        resource, params = pure.own_step_up(found.shown)
-        granted = await require(core, pure.APPROVE, context, resource, params, token, None)
+        resource, params = answering.own_step_up(found.shown)
+        granted = await require(core, answering.APPROVE, context, resource, params, token, None)
         mine = replace(mine, grant_id=granted.grant_id)
     return await _write(core, found, approvers, context, mine)
 
@@ -226,17 +228,17 @@ async def _write(core: Core, found: Found, approvers: Approvers, context: Contex
     snapshot, name = found.snapshot, found.challenge.id
     for _ in range(TRIES):
         challenge = snapshot.get(challenge_key(name), Challenge)
-        refusal = pure.refuse_answer(challenge, found.rules, snapshot, mine.at)
+        refusal = answering.refuse_answer(challenge, found.rules, snapshot, mine.at)
         if refusal is None and challenge is not None:
-            apart = pure.apart(challenge, approvers, context, mine)
+            apart = answering.apart(challenge, approvers, context, mine)
             refusal = Refusal(NOT_FOUND.code, apart) if apart else None
         if refusal is not None or challenge is None:
             raise await _refused(core, context, mine, found, refusal or NOT_FOUND, name)
-        changes, moved = pure.answered(challenge, mine, context, snapshot, ids())
+        changes, moved = answering.answered(challenge, mine, context, snapshot, ids())
         if changes is None or await core.apply(found.where, changes) is None:
             if changes is not None:
                 await tell_of(core, asker(challenge), changes.events, challenge.label)
-            shown = pure.view(moved, found.where, snapshot, found.rules, mine.at, mine.partition)
+            shown = counting.view(moved, found.where, snapshot, found.rules, mine.at, mine.partition)
             assert shown is not None  # it was asked for
             return (
                 shown if moved.asked is None or moved.asked.denial else await _counted(core, moved, found, shown, mine)
@@ -251,7 +253,7 @@ async def _counted(core: Core, moved: Challenge, found: Found, shown: ApprovalRe
     if len(moved.asked.approvals) < moved.asked.quorum:
         return shown
     known = {mine.partition: mine.epoch}
-    return pure.ready(shown, await ballot(core, moved, found.where, found.snapshot, core.now(), known))
+    return counting.ready(shown, await ballot(core, moved, found.where, found.snapshot, core.now(), known))
 
 
 async def _refused(
@@ -260,7 +262,7 @@ async def _refused(
     """Record with the one who tried that their answer was not taken; what they are told does not say why."""
     hidden = found is None or refusal.code is Code.CHALLENGE_NOT_FOUND  # their own history does not tell them either
     bound = None if found is None or hidden else found.challenge.binding
-    changes = pure.refused_answer(context, mine.choice, name, bound, refusal, mine.at, ids())
+    changes = answering.refused_answer(context, mine.choice, name, bound, refusal, mine.at, ids())
     await core.record(mine.partition, changes)
     if found is not None and refusal.code is Code.CHALLENGE_EXPIRED:
         await record_expiry(core, found.where, name, context, mine.at)

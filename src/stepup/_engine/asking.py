@@ -17,6 +17,7 @@ from stepup.challenge import Challenge
 from stepup.changes import Changes, Snapshot, challenge_key
 from stepup.context import APPROVAL, Actor, Context
 from stepup.decide import approval as pure
+from stepup.decide import ballot as counting
 from stepup.decide import prepare as preparing
 from stepup.decide.request import Request
 from stepup.decide.standing import NOT_FOUND, Refusal, answer_keys
@@ -79,7 +80,7 @@ async def _tell(core: Core, challenge: Challenge, where: str, now: datetime) -> 
     """Tell those who could approve, as far as the application says who and how."""
     hooks = core.approval
     snapshot = await core.load(where, pure.request_keys(challenge.id))
-    view = pure.view(challenge, where, snapshot, rules_of(core, challenge), now, "")
+    view = counting.view(challenge, where, snapshot, rules_of(core, challenge), now, "")
     if hooks is None or view is None:
         return
     try:

@@ -17,6 +17,7 @@ from stepup.changes import Changes, Key, Snapshot, challenge_key
 from stepup.context import APPROVAL, Context, Proof
 from stepup.decide import approval as pure
 from stepup.decide import attempt
+from stepup.decide import ballot as counting
 from stepup.decide.attempt import Answering, Findings, MoreNeeded, Rejected, Verified
 from stepup.decide.device import issued
 from stepup.decide.standing import NOT_FOUND, Refusal, answer_keys, check_standing, remaining
@@ -114,7 +115,7 @@ def _approved(now: datetime) -> Checked:
     return Checked(Verdict.ACCEPTED, Proof(APPROVAL, now, factor_id=APPROVAL))
 
 
-def _naming(changes: Changes, votes: pure.Ballot) -> Changes:
+def _naming(changes: Changes, votes: counting.Ballot) -> Changes:
     """*changes* with the names of those whose approvals were counted, in the event that mints."""
     names = ", ".join(one.actor for one in votes.counted)
     made = tuple(replace(one, detail={**one.detail, "approved_by": names}) for one in changes.events)

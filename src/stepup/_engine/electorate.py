@@ -12,7 +12,7 @@ from stepup.approval import ApprovalRequest, Approvers
 from stepup.challenge import Challenge
 from stepup.changes import ACCOUNT, ACTOR_EPOCH, Snapshot
 from stepup.context import Actor, Context
-from stepup.decide import approval as pure
+from stepup.decide import ballot as counting
 from stepup.decide.request import rules_of as rules_in_force
 from stepup.decide.signal import is_disabled
 from stepup.errors import UnknownAction, WrongColour
@@ -71,15 +71,15 @@ async def ballot(
     snapshot: Snapshot,
     now: datetime,
     known: Mapping[str, int] | None = None,
-) -> pure.Ballot:
+) -> counting.Ballot:
     """The approvals of *challenge* that count at this moment: one read for each, in the approver's own partition.
 
     *known* are epochs read a moment ago, by partition.
     """
     asked, rules = challenge.asked, rules_of(core, challenge)
     if asked is None or rules is None or rules.approvers is None:
-        return pure.Ballot((), 1)
-    shown = pure.view(challenge, partition, snapshot, rules, now, "")
+        return counting.Ballot((), 1)
+    shown = counting.view(challenge, partition, snapshot, rules, now, "")
     epochs: dict[str, int] = {}
     entitled: set[str] = set()
     for one in asked.approvals:
@@ -88,4 +88,4 @@ async def ballot(
         who = Context(Actor(one.actor, tenant=challenge.binding.tenant), organization=challenge.binding.organization)
         if shown is not None and await may_approve(core, rules.approvers, who, shown):
             entitled.add(one.partition)
-    return pure.ballot(asked, epochs, frozenset(entitled))
+    return counting.ballot(asked, epochs, frozenset(entitled))
