@@ -22,11 +22,12 @@ from stepup.context import Actor, Context, clean_text, require_context
 from stepup.decide import answering
 from stepup.decide import approval as pure
 from stepup.decide import ballot as counting
+from stepup.decide.request import refused_outright
 from stepup.decide.standing import NOT_FOUND, Refusal
 from stepup.decision import Decision, Outcome, Reason
 from stepup.errors import Code, ContractBroken, Denied, InvalidInput, StepUpError, StoreBusy, StoreUnavailable
 from stepup.policy import Rules
-from stepup.throttle import Throttle, open_ids
+from stepup.throttle import Throttle
 
 from .asking import asker
 from .authorize import require
@@ -93,7 +94,9 @@ async def _why_not(core: Core, found: Found, context: Context) -> str | None:
         return "nobody_may"
     if (reason := answering.apart(found.challenge, approvers, context, found.answer)) is not None:
         return reason
-    return None if await may_approve(core, approvers, context, found.shown) else "not_entitled"
+    # A role counts in the organization of the request; where it has none, those that somebody has in their own do not.
+    here = replace(context, organization=found.challenge.binding.organization)
+    return None if await may_approve(core, approvers, here, found.shown) else "not_entitled"
 
 
 # -- looking -----------------------------------------------------------------------
@@ -106,12 +109,17 @@ async def get(core: Core, request: object, context: Context) -> ApprovalRequest 
         return None
     now = core.now()
     found = await _find(core, *named, _answer(core, context, Choice.APPROVE, None, 0, now))
-    if found is None or not (_own(core, found, context) or await _why_not(core, found, context) is None):
+    if found is None or not (_own(core, found, context) or await _may_see(core, found, context)):
         return None
     if found.challenge.binding.session is not None and found.shown.standing is Standing.PENDING:
         session = found.challenge.binding.session  # ending it ends the request
         found = await _find(core, *named, found.answer, session) or found
     return counting.ready(found.shown, await ballot(core, found.challenge, found.where, found.snapshot, now))
+
+
+async def _may_see(core: Core, found: Found, context: Context) -> bool:
+    able_to = await _why_not(core, found, context) is None
+    return able_to and await able(core, found.answer.partition) is not None
 
 
 def _own(core: Core, found: Found, context: Context) -> bool:
@@ -125,7 +133,7 @@ async def own(core: Core, context: Context) -> tuple[ApprovalRequest, ...]:
     throttle = (await core.load(where, (THROTTLE,))).get(THROTTLE, Throttle) or Throttle()
     answer = _answer(core, context, Choice.APPROVE, None, 0, now)
     made: list[ApprovalRequest] = []
-    for name in sorted(open_ids(throttle)):
+    for name in (one.id for one in throttle.open if one.asked and one.expires_at > now):
         found = await _find(core, name, where, answer)
         if found is None or not _own(core, found, context) or found.shown.standing is not Standing.PENDING:
             continue
@@ -144,6 +152,8 @@ async def inbox(core: Core, context: Context, after: str | None, limit: int) -> 
     number, mark = _mark(after, len(tags))
     made: list[ApprovalRequest] = []
     answer = _answer(core, context, Choice.APPROVE, None, 0, core.now())
+    if await able(core, answer.partition) is None:
+        return Page(())  # disabled, while their session may still stand
     page = await _listed(core, tags[number], mark, limit)
     for challenge in page.items:
         where = partition(core.namespace, Actor(challenge.binding.actor, tenant=challenge.binding.tenant))
@@ -206,7 +216,7 @@ async def answer(
     if (refusal := answering.refuse_answer(found.challenge, found.rules, found.snapshot, now)) is not None:
         raise await _refused(core, context, mine, found, refusal, found.challenge.id)
     # Read before anything is required: what the approver does under this epoch ends with it.
-    epoch = await able(core, mine.partition)
+    epoch = await able(core, mine.partition, now if choice is Choice.APPROVE else None)
     if epoch is None:
         disabled = Refusal(NOT_FOUND.code, "disabled")
         raise await _refused(core, context, mine, found, disabled, found.challenge.id)
@@ -216,11 +226,27 @@ async def answer(
         return found.shown
     approvers = found.rules.approvers if found.rules else None
     assert approvers is not None  # _why_not() saw them
-    if choice is Choice.APPROVE and approvers.step_up:
-        resource, params = answering.own_step_up(found.shown)
-        granted = await require(core, answering.APPROVE, context, resource, params, token, None)
-        mine = replace(mine, grant_id=granted.grant_id)
+    if choice is Choice.APPROVE:
+        mine = await _prove(core, found, approvers, context, mine, token)
     return await _write(core, found, approvers, context, mine)
+
+
+async def _prove(
+    core: Core, found: Found, approvers: Approvers, context: Context, mine: Answer, token: object
+) -> Answer:
+    """*mine*, with the step-up that the approver has spent for it, where the rule asks for one.
+
+    Where it does not, still no program, and no session that is refused, says yes in place of a person.
+    """
+    resource, params = answering.own_step_up(found.shown)
+    if approvers.step_up:
+        granted = await require(core, answering.APPROVE, context, resource, params, token, None)
+        return replace(mine, grant_id=granted.grant_id)
+    denied = refused_outright(await core.request(answering.APPROVE, context, resource, params))
+    if denied is not None:
+        refusal = Refusal(denied.code, denied.reasons[0].code)
+        raise await _refused(core, context, mine, found, refusal, found.challenge.id)
+    return mine
 
 
 async def _write(core: Core, found: Found, approvers: Approvers, context: Context, mine: Answer) -> ApprovalRequest:

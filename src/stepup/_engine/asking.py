@@ -6,7 +6,7 @@ failed is recorded and blocks nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from datetime import datetime
 from typing import Final
 
@@ -26,6 +26,7 @@ from stepup.errors import Code, Denied, WrongColour
 from stepup.event import Event, EventType
 from stepup.factor import Factor
 from stepup.notices import approval_requested
+from stepup.ports import Addresses
 
 from .core import Core, ids, logger
 from .electorate import rules_of
@@ -33,6 +34,7 @@ from .opened import Opened
 from .telling import tell_of
 
 MAX_MAILS: Final = 50
+REFUSALS: Final = 3
 
 
 async def ask(core: Core, opened: Opened, context: Context, now: datetime) -> Prompt:
@@ -83,17 +85,41 @@ async def _tell(core: Core, challenge: Challenge, where: str, now: datetime) -> 
     view = counting.view(challenge, where, snapshot, rules_of(core, challenge), now, "")
     if hooks is None or view is None:
         return
+    failed = 0
+    if hooks.notify is not None:
+        failed += not await _taken(core.call(hooks.notify, view))
+    if hooks.addresses is not None and core.send is not None:
+        addresses: list[str] = []
+        failed += not await _taken(_addressed(core, hooks.addresses, view, addresses))
+        refused = 0
+        for address in addresses:
+            refused += not await _taken(_mailed(core, address, view, hooks.inbox_url))
+            if refused == REFUSALS:
+                break  # nobody waits for a mail system that is down, once for each of many
+        failed += refused
+    if failed:
+        await core.record(where, _untold(challenge, view, core.now()))
+
+
+async def _taken(work: Awaitable[object]) -> bool:
+    """Whether *work* did not fail; one that does keeps nothing else from being told."""
     try:
-        if hooks.notify is not None:
-            await core.call(hooks.notify, view)
-        if hooks.addresses is not None and core.send is not None:
-            for address in _addresses(await core.call(hooks.addresses, view)):
-                await core.call(core.send, approval_requested(address, view, hooks.inbox_url))
+        await work
     except WrongColour:
         raise
     except Exception as error:  # noqa: BLE001 -- what was asked stands; that somebody was not told is recorded
         logger.warning("a request for approval was not told: %s", type(error).__name__)
-        await core.record(where, _untold(challenge, view, core.now()))
+        return False
+    return True
+
+
+async def _addressed(core: Core, addresses: Addresses, view: ApprovalRequest, found: list[str]) -> None:
+    found += _addresses(await core.call(addresses, view))
+
+
+async def _mailed(core: Core, address: str, view: ApprovalRequest, inbox_url: str | None) -> None:
+    assert core.send is not None  # _tell() saw it
+    await core.call(core.send, approval_requested(address, view, inbox_url))
 
 
 def _addresses(found: object) -> list[str]:

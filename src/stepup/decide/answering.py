@@ -103,6 +103,8 @@ def own_step_up(view: ApprovalRequest) -> tuple[Resource, dict[str, object]]:
         params["On behalf of"] = view.on_behalf_of
     if view.resource_id is not None:
         params["On"] = view.resource_label or view.resource_id
+    if view.often is not None:
+        params["How often"] = view.often
     lines = {label: value for label, value in view.shown if label not in params}
     long = sum(len((label + value).encode()) for label, value in view.shown) > MAX_LINES
     if len(lines) != len(view.shown) or len(lines) > 24 or long:

@@ -143,16 +143,18 @@ def ended(
     return Changes(now, tuple(puts), events=(made,))
 
 
-def carried(challenge: Challenge, old: str, new: str, snapshot: Snapshot, now: datetime) -> Changes | None:
+def carried(challenge: Challenge, old: str, new: str, epoch: int, snapshot: Snapshot, now: datetime) -> Changes | None:
     """Move a request to its session's new id; None unless it stood until that session was renewed, and by that alone.
 
-    Renewing has moved the old session's epoch by one. Anything else that ended it has moved it further.
+    Renewing has moved the old session's epoch by one. Anything else that ended it has moved it further. *epoch* is that
+    of the new session when it began.
     """
     bound, ended_at = challenge.binding, snapshot.version(session_epoch(old))
     alive = (snapshot.version(ACTOR_EPOCH), ended_at - 1) == challenge.epochs
+    alive = alive and snapshot.version(session_epoch(new)) == epoch
     if challenge.asked is None or challenge.state is not State.OPEN or bound.session != old or not alive:
         return None
-    throttle, epoch = snapshot.get(THROTTLE, Throttle) or Throttle(), snapshot.version(session_epoch(new))
+    throttle = snapshot.get(THROTTLE, Throttle) or Throttle()
     moved = replace(challenge, binding=bound.in_session(new), epochs=(challenge.epochs[0], epoch))
     kept = tuple(replace(o, slot=moved.binding.slot) if o.id == challenge.id else o for o in throttle.open)
     checks = tuple(snapshot.check(key) for key in (ACTOR_EPOCH, FENCE, session_epoch(old), session_epoch(new)))

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from stepup.approval import Answer, ApprovalRequest, Asked, Standing
+from stepup.approval import Answer, ApprovalRequest, Approvers, Asked, Standing
+from stepup.binding import Binding
 from stepup.challenge import Challenge, State, observed
 from stepup.changes import THROTTLE, Snapshot
 from stepup.policy import Rules
@@ -36,6 +37,15 @@ def ballot(asked: Asked, epochs: Mapping[str, int], entitled: frozenset[str]) ->
     """Count the approvals, given each approver's epoch now and the partitions of those who still may approve."""
     good = [one for one in asked.approvals if one.partition in entitled and epochs.get(one.partition) == one.epoch]
     return Ballot(tuple(good), asked.quorum)
+
+
+def together(answer: Answer, approvers: Approvers, *bindings: Binding) -> bool:
+    """Whether an answer came from the session or the device of one of *bindings*, which were to be kept apart."""
+    session = "session" in approvers.kept_apart and answer.session is not None
+    device = "device" in approvers.kept_apart and answer.device is not None
+    return any(
+        (session and one.session == answer.session) or (device and one.device == answer.device) for one in bindings
+    )
 
 
 # -- looking -------------------------------------------------------------------------
@@ -78,6 +88,7 @@ def view(
         denied_by=denial.actor if denial else None,
         denial=denial.reason if denial else None,
         mine=own.choice if own else None,
+        uses=challenge.uses,
     )
 
 
