@@ -10,16 +10,18 @@ from typing import Any
 import pytest
 from approval_world import ACCOUNT, INES, MARCUS, ME, OLIVIA, PARAMS, ROLES, World, both_faces, outcome, who
 
-from stepup import Action, Actor, Code, Denied, Policy, Resource, Session, StepUpRequired, Verified
+from stepup import Action, Actor, Challenge, Code, Denied, Policy, Resource, Session, StepUpRequired, Verified
 from stepup.approval import MAX_ANSWERS, Approvers, Standing
 from stepup.binding import session_hash
+from stepup.challenge import State
 from stepup.changes import ACTOR_EPOCH as EPOCH
-from stepup.changes import APPLIED, THROTTLE, Changes, Epoch, Key, Record, session_epoch
+from stepup.changes import APPLIED, FENCE, THROTTLE, Changes, Epoch, Key, Record, challenge_key, session_epoch
 from stepup.context import Context, RiskAssessment, RiskLevel
 from stepup.decide.answering import APPROVE
 from stepup.errors import ConfigurationError, StoreUnavailable
 from stepup.event import EventType
 from stepup.surface import Surface
+from stepup.testing import FrozenClock
 
 pytestmark = [both_faces, pytest.mark.requirement("P-04")]
 
@@ -393,3 +395,97 @@ def test_one_address_that_is_refused_keeps_nobody_else_from_being_told(world: Wo
     here.begin(made.id, "approval", ME)
     assert "ines@northstar.example" in sent
     assert world.types().count("delivery_failed") == 1
+
+
+# -- what is over, and what belongs to whom ----------------------------------------------
+
+
+def test_what_was_collected_is_neither_withdrawn_nor_expired(world: World) -> None:
+    """It has ended; the listing of ends has one of them."""
+    challenge, request = world.ask()
+    world.gate.approvals.approve(request, INES)
+    assert isinstance(world.collect(challenge), Verified)
+    assert not world.gate.approvals.withdraw(request, ME)
+    world.clock.advance(timedelta(days=2))
+    assert not world.gate.approvals.withdraw(request, ME)
+    code_of(lambda: world.gate.approvals.approve(request, MARCUS))
+    ends = {EventType.APPROVAL_WITHDRAWN, EventType.APPROVAL_EXPIRED, EventType.APPROVAL_DENIED}
+    assert ends.isdisjoint(event.type for event in world.events())
+
+
+def test_what_was_replaced_is_not_withdrawn(world: World) -> None:
+    """The call was started anew under other rules: the old request waits for nobody, and nothing says it was taken."""
+    _, request = world.ask()
+    stricter = [Action("payout.plain", "Send", methods="approval", approvers=Approvers("finance", quorum=2))]
+    later = world.again(actions=stricter)
+    assert isinstance(later.start("payout.plain", ME, resource=ACCOUNT, params=PARAMS), Challenge)
+    assert not world.gate.approvals.withdraw(request, ME)
+    assert EventType.APPROVAL_WITHDRAWN not in [event.type for event in world.events()]
+
+
+def test_an_end_that_was_recorded_is_one_for_slow_clocks_too(world: World) -> None:
+    """One process has written that it expired; another, whose clock is behind, takes no answer and mints nothing."""
+    challenge, request = world.ask("payout.two")
+    world.gate.approvals.approve(request, INES)
+    ahead = FrozenClock()
+    ahead.advance(timedelta(hours=24))
+    assert world.again(clock=ahead).verify(challenge.id, "approval", None, ME).code is Code.CHALLENGE_EXPIRED
+
+    assert code_of(lambda: world.gate.approvals.approve(request, MARCUS)) == "challenge_expired"
+    assert world.collect(challenge).code is Code.CHALLENGE_EXPIRED
+    seen = world.gate.approvals.get(request, ME)
+    assert seen is not None
+    assert seen.standing is Standing.EXPIRED
+    assert world.gate.start("payout.two", ME, resource=ACCOUNT, params=PARAMS).id != challenge.id
+
+
+def test_a_session_that_becomes_the_approvers_own(world: World) -> None:
+    """The requester's session is renewed to the id that somebody approved from: it was one session, so one person."""
+    challenge, request = world.ask()
+    assert INES.session is not None
+    world.gate.approvals.approve(request, INES)
+    world.gate.rotated(ME, INES.session.id)
+    assert world.collect(challenge, replace(ME, session=INES.session)).code is Code.APPROVAL_PENDING
+
+
+def test_what_is_asked_for_oneself_is_not_seen_while_acting_for_somebody(world: World) -> None:
+    """Nor the other way round: support that acts for Tom has other requests than support itself."""
+    challenge, request = world.ask()
+    acting = replace(ME, actor=replace(OLIVIA, on_behalf_of="usr_tom"))
+    assert world.gate.approvals.own(acting) == ()
+    assert world.gate.approvals.get(request, acting) is None
+    assert world.gate.approvals.get(challenge.id, acting) is None
+    assert len(world.gate.approvals.own(ME)) == 1
+
+
+def batches(world: World) -> list[Changes]:
+    """The batches that write a challenge, from now on."""
+    found: list[Changes] = []
+
+    def noting(where: str, changes: Changes) -> None:
+        if any(isinstance(put.value, Challenge) for put in changes.puts):
+            found.append(changes)
+
+    before(world, "apply", noting)
+    return found
+
+
+def test_what_asking_and_moving_rest_on_is_checked(world: World) -> None:
+    """By the very batches: the requester's epochs and the fence; where a session is renewed, both its ids."""
+    made = world.gate.start("payout.plain", ME, resource=ACCOUNT, params=PARAMS)
+    found = batches(world)
+    world.gate.begin(made.id, "approval", ME)
+    ring = world.raw.core.ring
+    old = session_epoch(session_hash(ring, ME))
+    assert {check.key for check in found[-1].checks} == {EPOCH, FENCE, old}
+    world.gate.rotated(ME, "session 2 of olivia")
+    new = session_epoch(session_hash(ring, replace(ME, session=Session("session 2 of olivia"))))
+    assert {check.key for check in found[-1].checks} == {EPOCH, FENCE, old, new}
+
+
+def test_a_denial_is_the_end_in_the_record_too(world: World) -> None:
+    """So that nobody who reads it alone takes it for waiting."""
+    challenge, request = world.ask()
+    world.gate.approvals.deny(request, INES)
+    (held,) = body(world).load(world.partition(OLIVIA), [challenge_key(challenge.id)])
+    assert (held.value.state, held.value.asked.ended, held.tag) == (State.DENIED, Standing.DENIED, None)

@@ -64,6 +64,16 @@ def test_two_approvers_at_once(world: World) -> None:
         assert isinstance(done, Verified)
 
 
+def test_two_approvers_of_one_device_at_once(world: World) -> None:
+    """Both have seen nobody else's answer: the second to write is judged again, by what the first has written."""
+    for me, challenge, request in rounds(world, "payout.two"):
+        found = world.race(approving(request), approving(request, who("marcus", device=INES.device)))
+
+        assert sorted(type(one).__name__ for one in found) == ["ApprovalRequest", "Denied"]
+        assert kinds(world, me).count(EventType.APPROVAL_GIVEN) == 1
+        assert world.collect(challenge, me).code is Code.APPROVAL_PENDING
+
+
 def test_one_approver_twice_at_once(world: World) -> None:
     """From two browsers: one person counts once."""
     for me, challenge, request in rounds(world, "payout.two"):

@@ -16,7 +16,7 @@ from typing import Final, cast
 
 from stepup.approval import Answer, ApprovalRequest, Approvers, Choice, Standing
 from stepup.binding import partition, session_hash
-from stepup.challenge import Challenge
+from stepup.challenge import Challenge, State, observed
 from stepup.changes import THROTTLE, Changes, Page, Record, Snapshot, challenge_key
 from stepup.context import Actor, Context, clean_text, require_context
 from stepup.decide import answering
@@ -27,7 +27,7 @@ from stepup.decide.standing import NOT_FOUND, Refusal
 from stepup.decision import Decision, Outcome, Reason
 from stepup.errors import Code, ContractBroken, Denied, InvalidInput, StepUpError, StoreBusy, StoreUnavailable
 from stepup.policy import Rules
-from stepup.throttle import Throttle
+from stepup.throttle import Throttle, open_ids
 
 from .asking import asker
 from .authorize import require
@@ -311,7 +311,10 @@ async def withdraw(core: Core, request: object, context: Context) -> bool:
         current = snapshot.get(challenge_key(name), Challenge)
         if current is None or current.binding.on_behalf_of != context.actor.on_behalf_of:
             return None, False
-        how = Standing.WITHDRAWN if now < current.expires_at else Standing.EXPIRED
+        state = observed(current, open_ids(snapshot.get(THROTTLE, Throttle) or Throttle()), now).state
+        if state not in {State.OPEN, State.EXPIRED}:
+            return None, False  # over, or replaced by another
+        how = Standing.WITHDRAWN if state is State.OPEN else Standing.EXPIRED
         made = pure.ended(current, how, context, snapshot, now, ids())
         return made, made is not None and how is Standing.WITHDRAWN
 
