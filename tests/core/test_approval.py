@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from stepup.approval import Answer, Approvers, Asked, Choice, network
-from stepup.context import APPROVAL, Proof
+from stepup.approval import Answer, Approvers, Asked, Choice, Standing, network
+from stepup.challenge import State
+from stepup.context import APPROVAL, Actor, Context, Proof
 from stepup.decide import answering
 from stepup.decide import approval as pure
 from stepup.decide import ballot as counting
+from stepup.decide.request import Ids
 from stepup.errors import ConfigurationError
 from stepup.policy import BINDS, Action, Registry, Risk
 from stepup.requirement import ANY, STRONGEST, Holding, Usable, any_of, met, method, open_methods
@@ -175,3 +177,12 @@ def test_answers_of_one_person_replace_each_other() -> None:
     assert (counted.counted, counted.enough) == ((again,), False)
     assert counting.ballot(after, {"p1": 2, "p2": 4}, frozenset({"p2"})).counted == (asked.answers[1],)
     assert counting.ballot(after, {"p1": 2, "p2": 4}, frozenset({"p1", "p2"})).enough
+
+
+@pytest.mark.parametrize("state", [one for one in State if one is not State.OPEN])
+def test_what_has_ended_does_not_end_again(state: State) -> None:
+    """Withdrawn or expired is said once, of what waited until then."""
+    challenge = replace(samples.CHALLENGE, asked=Asked(NOW, "t", 1, "finance"), state=state)
+    for how in (Standing.WITHDRAWN, Standing.EXPIRED):
+        made = pure.ended(challenge, how, Context(Actor("usr_1")), _snapshot(challenge), NOW, Ids("e", "c", "g"))
+        assert made is None
