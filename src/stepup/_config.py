@@ -16,7 +16,7 @@ from ._engine.device_tokens import DeviceTokens
 from ._observe import Told, observer
 from .clock import ForwardClock, SystemClock
 from .context import APPROVAL, FRESH_SESSION, RECOVERY_CODE, Context, require_text
-from .decide.approval import ACTION as APPROVAL_ACTION
+from .decide.approving import ACTION as APPROVAL_ACTION
 from .decide.enrol import OWN_ACTIONS
 from .decide.holding import MethodInfo
 from .errors import ConfigurationError, InvalidInput
@@ -156,6 +156,7 @@ def build(
         approvers=approval.approvers if approval else None,
     )
     _check_roles(registry, approval)
+    _check_own_step_up(registry)
     return Core(
         registry=registry,
         ring=ring,
@@ -228,6 +229,19 @@ def _check_roles(registry: Registry, approval: ApprovalHooks | None) -> None:
                 f"Action {action.id!r} is approved by a role, and nothing tells who has it.",
                 remedy="Pass roles_of= to Approval().",
             )
+
+
+def _check_own_step_up(registry: Registry) -> None:
+    """What an approver proves is for one request, whatever an application has put in the place of our own action."""
+    action = registry.actions.get(APPROVAL_ACTION.id)
+    if action is None:
+        return
+    named = any(APPROVAL in registry.rules(action.id, level).named for level in Risk if level >= action.level)
+    if named or action.group is not None or not {"resource", "params"} <= action.bound:
+        raise ConfigurationError(
+            f"Action {action.id!r} is an approver's own proof, for one request and nothing else.",
+            remedy="Bind resource and params, leave group= out, and name other methods than approval.",
+        )
 
 
 RESERVED: Final = frozenset({FRESH_SESSION, "any", "strongest"})

@@ -29,6 +29,9 @@ APPROVAL_TTL: Final = 24 * 3600
 
 MAX_QUORUM: Final = 10
 MAX_PEOPLE: Final = 1000
+MAX_ANSWERS: Final = 3 * MAX_QUORUM
+"""Answers kept of one request: the newest. Each is read about at every look, and an older one less can only refuse."""
+
 ALWAYS_APART: Final = frozenset({"session", "device"})
 APART: Final = ALWAYS_APART | {"network"}
 """What those who take part never share, and what they can be asked not to. Never being the requester is no choice."""
@@ -190,8 +193,9 @@ class Asked:
         return next((one for one in self.answers if one.partition == partition), None)
 
     def answering(self, answer: Answer) -> tuple[Answer, ...]:
-        """The answers with *answer* in place of what the same person said before."""
-        return (*(one for one in self.answers if one.partition != answer.partition), answer)
+        """The answers with *answer* in place of what the same person said before; of very many, the newest."""
+        others = [one for one in self.answers if one.partition != answer.partition]
+        return (*others[1 - MAX_ANSWERS :], answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +210,7 @@ class ApprovalRequest:
         reason: the requester's own words.
         who: who may approve, in words.
         quorum, given: how many it takes, and the ids of those who have approved.
+        uses: how often what is approved could be done, where that is counted; None for as often as its time allows.
         denied_by, denial: who refused it, and why.
         mine: what the person who looks has answered.
     """
@@ -237,6 +242,12 @@ class ApprovalRequest:
     denied_by: str | None = None
     denial: str | None = None
     mine: Choice | None = None
+    uses: int | None = None
+
+    @property
+    def often(self) -> str | None:
+        """How often it could be done, in words, where that is more than once and counted."""
+        return f"up to {self.uses} times" if self.uses is not None and self.uses > 1 else None
 
 
 def network(ip: str | None) -> str | None:

@@ -159,12 +159,15 @@ class Challenge:
 
 
 def observed(challenge: Challenge, open_ids: frozenset[str], now: datetime) -> Challenge:
-    """The challenge as it stands at *now*: superseded if another took its slot, expired by the clock."""
+    """The challenge as it stands at *now*: superseded if another took its slot, expired by the clock.
+
+    So is a request for approval of which that was written down, for a process whose clock is behind, too.
+    """
     if challenge.state is not State.OPEN:
         return challenge
     if challenge.id not in open_ids:
         return replace(challenge, state=TRANSITIONS[State.OPEN, Input.SUPERSEDE])
-    if now >= challenge.expires_at:
+    if now >= challenge.expires_at or (challenge.asked is not None and challenge.asked.ended is not None):
         return replace(challenge, state=TRANSITIONS[State.OPEN, Input.EXPIRE])
     return challenge
 

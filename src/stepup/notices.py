@@ -6,6 +6,7 @@ mail has no code, no link and no token in it. Its subject says what has happened
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -138,15 +139,32 @@ def _limits(given: Mapping[NoticeKind | str, Limit]) -> Mapping[NoticeKind, Limi
     return MappingProxyType(made)
 
 
+def unlinked(text: str) -> str:
+    """*text* in which a mail program finds no link: no scheme, and no dot before a letter, as in the name of a host."""
+    return _HOST.sub("[.]", text.replace("://", "[:]//"))
+
+
+_HOST: Final = re.compile(r"(?<=\w)[.\u3002\uff0e\uff61](?=[^\W\d_])")
+
+
+def _line(text: str) -> str:
+    return " ".join(clean_text(text).split())
+
+
 def approval_requested(address: str, request: ApprovalRequest, inbox_url: str | None) -> Message:
     """The mail to somebody who could approve: what is asked, by whom, until when. It opens nothing.
 
     The requester's reason is not in it: whoever has their session could word a mail of the application's to others.
+    What else they have chosen stays on its line and is no link (``unlinked``).
     """
-    lines = [f"{request.requester} asks for approval of: {request.label}"]
+    lines = [f"{_line(request.requester)} asks for approval of: {request.label}"]
+    if request.on_behalf_of is not None:
+        lines.append(f"On behalf of: {_line(request.on_behalf_of)}")
     if request.resource_id is not None:
-        lines.append(f"On: {request.resource_label or request.resource_id}")
-    lines += [f"{label}: {value}" for label, value in request.shown]
+        lines.append(f"On: {unlinked(_line(request.resource_label or request.resource_id))}")
+    lines += [f"{unlinked(_line(label))}: {unlinked(_line(value))}" for label, value in request.shown]
+    if request.often is not None:
+        lines.append(f"How often: {request.often}")
     where = f"Sign in and look here: {inbox_url}\n" if inbox_url else "Sign in to look at it.\n"
     until = f"It can be answered until {request.expires_at:%Y-%m-%d %H:%M} UTC."
     text = "\n".join(lines) + f"\n\n{until}\n{where}\nIf you did not expect this, do not approve it.\n"

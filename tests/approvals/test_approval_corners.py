@@ -14,6 +14,7 @@ from stepup.approval import Approvers
 from stepup.challenge import Challenge
 from stepup.changes import Check, Lost, Page, Snapshot, challenge_key
 from stepup.decide import approval as pure
+from stepup.decide import approving
 from stepup.decide.standing import NOT_FOUND
 from stepup.errors import ConfigurationError, ContractBroken, InvalidInput, StoreBusy, StoreUnavailable, WrongColour
 from stepup.ports import REJECTED, Prompt
@@ -224,9 +225,9 @@ def test_by_itself_the_verifier_accepts_nothing() -> None:
 def test_what_never_was_cannot_be_answered() -> None:
     """No challenge, none that was asked about, or no rules: the same."""
     empty = Snapshot({challenge_key("x"): None})
-    assert pure.refuse_answer(None, None, empty, NOW) is NOT_FOUND
-    assert pure.refuse_answer(replace(samples.CHALLENGE, asked=None), None, empty, NOW) is NOT_FOUND
-    assert pure.refuse_answer(samples.CHALLENGE, None, empty, NOW) is NOT_FOUND
+    assert approving.refuse_answer(None, None, empty, NOW) is NOT_FOUND
+    assert approving.refuse_answer(replace(samples.CHALLENGE, asked=None), None, empty, NOW) is NOT_FOUND
+    assert approving.refuse_answer(samples.CHALLENGE, None, empty, NOW) is NOT_FOUND
 
 
 def test_an_answers_batch_checks_what_it_rests_on(world: World) -> None:

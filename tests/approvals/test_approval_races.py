@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from approval_world import ACCOUNT, ACTIONS, INES, MARCUS, PARAMS, World, every_store, who
+from approval_world import ACCOUNT, ACTIONS, INES, MARCUS, PARAMS, ROLES, World, every_store, who
 
 from stepup import Challenge, Code, Denied, Rejected, Verified
 from stepup.approval import ApprovalRequest, Approvers, Standing
@@ -62,6 +62,16 @@ def test_two_approvers_at_once(world: World) -> None:
         assert kinds(world, me).count(EventType.APPROVAL_GIVEN) == 2
         done = world.collect(challenge, me)
         assert isinstance(done, Verified)
+
+
+def test_two_approvers_of_one_device_at_once(world: World) -> None:
+    """Both have seen nobody else's answer: the second to write is judged again, by what the first has written."""
+    for me, challenge, request in rounds(world, "payout.two"):
+        found = world.race(approving(request), approving(request, who("marcus", device=INES.device)))
+
+        assert sorted(type(one).__name__ for one in found) == ["ApprovalRequest", "Denied"]
+        assert kinds(world, me).count(EventType.APPROVAL_GIVEN) == 1
+        assert world.collect(challenge, me).code is Code.APPROVAL_PENDING
 
 
 def test_one_approver_twice_at_once(world: World) -> None:
@@ -141,7 +151,7 @@ def test_approving_against_the_end_of_its_time(world: World) -> None:
 
 
 def test_collecting_against_an_approver_being_signed_out(world: World) -> None:
-    """Collected before it, or not at all; after it has returned, never."""
+    """Collected before it, or not at all, or taken back in the same call; after it has returned, never."""
     for me, challenge, request in rounds(world, "payout.plain"):
         world.gate.approvals.approve(request, INES)
 
@@ -153,18 +163,43 @@ def test_collecting_against_an_approver_being_signed_out(world: World) -> None:
         assert revoked is True
         if isinstance(collected, Verified):
             assert state(world, challenge, me) is State.VERIFIED
+        elif collected.code is Code.CHALLENGE_CLOSED:
+            assert state(world, challenge, me) is State.VERIFIED
+            assert world.gate.grants(me) == ()
         else:
             assert world.collect(challenge, me).code is Code.APPROVAL_PENDING
 
 
 def test_approving_against_being_signed_out(world: World) -> None:
     """Whichever is first: what was said before everything ended does not count."""
+    world.gate.start("key.rotate", INES)
     for me, challenge, request in rounds(world, "payout.plain"):
         approved, revoked = world.race(approving(request), lambda gate: gate.revoke(INES, everything=True))
 
         assert isinstance(approved, ApprovalRequest)
         assert revoked is True
         assert world.collect(challenge, me).code is Code.APPROVAL_PENDING
+
+
+def test_the_first_thing_kept_of_an_approver_is_what_they_say(world: World) -> None:
+    """Nothing is known of them yet: said before everything ended, it does not count; said after it, it does."""
+    for number, (me, challenge, request) in enumerate(rounds(world, "payout.plain")):
+        new = who(f"new{number}")
+        ROLES[new.actor.id] = ("finance",)
+
+        def ending(gate: Any, new: Any = new) -> Any:
+            return gate.revoke(new, everything=True)
+
+        approved, revoked = world.race(approving(request, new), ending)
+
+        assert isinstance(approved, ApprovalRequest)
+        assert revoked is True
+        after = world.gate.approvals.get(challenge.id, me)
+        assert after is not None
+        collected = world.collect(challenge, me)
+        assert isinstance(collected, Verified) is (after.standing is Standing.READY)
+        world.gate.revoke(new, everything=True)
+        assert isinstance(world.collect(challenge, me), Rejected)
 
 
 def test_approving_against_the_requester_being_signed_out(world: World) -> None:

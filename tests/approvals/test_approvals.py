@@ -943,7 +943,7 @@ def test_what_it_costs(tmp_path: Path) -> None:
         approve = cost(lambda: world.gate.approvals.approve(request, INES, token=step.token))
         assert approve == ["load", "load", "apply", "apply", *told]
         world.gate.verify(challenge.id, "passkey", "touch", ME)
-        assert cost(lambda: world.collect(challenge)) == ["load", "load", "apply"]
+        assert cost(lambda: world.collect(challenge)) == ["load", "load", "apply", "load"]
         other, other_request = world.ask("payout.plain")
         assert cost(lambda: world.gate.approvals.deny(other_request, MARCUS)) == ["load", "load", "apply", *told]
         assert cost(lambda: world.gate.start("payout.two", ME)) == ["load", "apply"]

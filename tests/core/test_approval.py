@@ -7,9 +7,13 @@ from typing import Any
 
 import pytest
 
-from stepup.approval import Answer, Approvers, Asked, Choice, network
-from stepup.context import APPROVAL, Proof
+from stepup.approval import Answer, Approvers, Asked, Choice, Standing, network
+from stepup.challenge import State
+from stepup.context import APPROVAL, Actor, Context, Proof
 from stepup.decide import approval as pure
+from stepup.decide import approving
+from stepup.decide import ballot as counting
+from stepup.decide.request import Ids
 from stepup.errors import ConfigurationError
 from stepup.policy import BINDS, Action, Risk
 from stepup.registry import Registry
@@ -144,9 +148,9 @@ def test_what_an_approver_proves_is_bound_to_the_request() -> None:
     """Its digest and all that is shown; where the lines are too many, or look like ours, the digest of the params."""
     challenge = replace(samples.CHALLENGE, asked=Asked(NOW, "approvals:x", 1, "finance"))
     snapshot = _snapshot(challenge)
-    shown = pure.view(challenge, "0" * 64, snapshot, None, NOW, "")
+    shown = counting.view(challenge, "0" * 64, snapshot, None, NOW, "")
     assert shown is not None
-    resource, params = pure.own_step_up(shown)
+    resource, params = approving.own_step_up(shown)
     assert (resource.type, resource.id) == ("approval", shown.id)
     assert params["Request"] == challenge.binding.digest.hex()
     assert params["Requested by"] == challenge.binding.actor
@@ -157,7 +161,7 @@ def test_what_an_approver_proves_is_bound_to_the_request() -> None:
         [("twice", "1"), ("twice", "2")],
         [(str(n), "x") for n in range(25)],
     ):
-        _, params = pure.own_step_up(replace(shown, shown=tuple(lines), on_behalf_of=None, resource_id=None))
+        _, params = approving.own_step_up(replace(shown, shown=tuple(lines), on_behalf_of=None, resource_id=None))
         assert str(params["Details"]).endswith(str(shown.params_digest))
         assert "On" not in params
 
@@ -178,7 +182,16 @@ def test_answers_of_one_person_replace_each_other() -> None:
     assert after.by("p1") is again
     assert after.by("p3") is None
     assert after.denial is None
-    counted = pure.ballot(after, {"p1": 2, "p2": 5}, frozenset({"p1", "p2"}))
+    counted = counting.ballot(after, {"p1": 2, "p2": 5}, frozenset({"p1", "p2"}))
     assert (counted.counted, counted.enough) == ((again,), False)
-    assert pure.ballot(after, {"p1": 2, "p2": 4}, frozenset({"p2"})).counted == (asked.answers[1],)
-    assert pure.ballot(after, {"p1": 2, "p2": 4}, frozenset({"p1", "p2"})).enough
+    assert counting.ballot(after, {"p1": 2, "p2": 4}, frozenset({"p2"})).counted == (asked.answers[1],)
+    assert counting.ballot(after, {"p1": 2, "p2": 4}, frozenset({"p1", "p2"})).enough
+
+
+@pytest.mark.parametrize("state", [one for one in State if one is not State.OPEN])
+def test_what_has_ended_does_not_end_again(state: State) -> None:
+    """Withdrawn or expired is said once, of what waited until then."""
+    challenge = replace(samples.CHALLENGE, asked=Asked(NOW, "t", 1, "finance"), state=state)
+    for how in (Standing.WITHDRAWN, Standing.EXPIRED):
+        made = pure.ended(challenge, how, Context(Actor("usr_1")), _snapshot(challenge), NOW, Ids("e", "c", "g"))
+        assert made is None

@@ -5,9 +5,10 @@
     python tests/proofs/races.py                         # every store that answers, about a minute each
     python tests/proofs/races.py --store sqlite --full   # 100,000 grants; takes a while
 
-Six races, each through the public gate. 64 workers (4 processes of 16 threads; the memory store has 64 threads) try
+Eleven races, each through the public gate. 64 workers (4 processes of 16 threads; the memory store has 64 threads) try
 at the same moment, released by a barrier for every single item, in groups of 4 with one in every process; a burst of
-guesses is all 64 at once. Those who answer with one code meet again between the look at it and the writing.
+guesses is all 64 at once. Those who answer with one code meet again between the look at it and the writing. Of a
+request for approval each in a group makes something else, and what came of it must be what one after the other leaves.
 
 One line tells how often it went wrong (``above``), in how many items, and what that says: with 0 in N, the true rate
 is below 3/N with 95 % confidence. ``contested``: in so many items at least two workers were inside the call at the
@@ -15,8 +16,9 @@ same time; without that, nothing would have been shown. ``nobody``: so many item
 could not answer somebody in time, which is the safe side. ``busy`` counts those answers (``StoreUnavailable``). Exits
 1 if anything is above 0, if all were refused by a store that did answer, or for an exception that has no place here.
 
-Reading order: ``races_verifiers``, ``races_arena`` (gates, people, items, one try), ``races_crew`` (workers), and here
-(sizes, counting). ``races_broken`` has stores that are found out.
+Reading order: ``races_items`` (words), ``races_verifiers``, ``races_arena`` (gates, people, items, one try),
+``races_approvals`` (the same for requests for approval), ``races_crew`` (workers), and here (sizes, counting).
+``races_broken`` has stores that are found out.
 """
 
 from __future__ import annotations
@@ -37,8 +39,9 @@ from typing import Final, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for sql_backends
 
-from races_arena import ATTEMPTS, Arena, Item, Outcome, Place, Race, in_memory
+from races_arena import ATTEMPTS, Arena, Place, in_memory
 from races_crew import Job, Ranks, Report, Threads, crew
+from races_items import SOMEBODY, Item, Outcome, Race
 
 from sql_backends import BY_NAME, SYNC, a_prefix, problem
 
@@ -57,6 +60,7 @@ class Sizes(NamedTuple):
     guesses: int = 50
     totp: int = 100
     recovery: int = 100
+    approvals: int = 200
     at_a_time: int = 2_000
 
     def of(self, race: Race) -> int:
@@ -68,10 +72,10 @@ class Sizes(NamedTuple):
             Race.TOTP: self.totp,
             Race.RECOVERY: self.recovery,
         }
-        return counts[race]
+        return counts.get(race, self.approvals)
 
 
-FULL: Final = Sizes(100_000, 100_000, 10_000, 10_000, 10_000, 10_000)
+FULL: Final = Sizes(100_000, 100_000, 10_000, 10_000, 10_000, 10_000, 10_000)
 
 
 @dataclass
@@ -108,8 +112,8 @@ class Tried(NamedTuple):
     ended: float
 
 
-def count(row: Row, items: Sequence[Item], reports: Sequence[Report]) -> None:
-    """Add to *row* what came of *items*."""
+def count(row: Row, items: Sequence[Item], reports: Sequence[Report], settled: Callable[[Race, Item], bool]) -> None:
+    """Add to *row* what came of *items*; *settled* looks at what is left of each."""
     by_item: dict[int, list[Tried]] = defaultdict(list)
     calls: Counter[str] = Counter()
     for report in reports:
@@ -131,9 +135,9 @@ def count(row: Row, items: Sequence[Item], reports: Sequence[Report]) -> None:
             row.above += asked > ATTEMPTS or won > 0
             row.nobody += asked == 0
             continue
-        row.above += won > item.uses
+        row.above += won > item.uses or not settled(row.race, item)
         row.nobody += won == 0 and busy > 0
-        row.refused_to_all += won == 0 and busy == 0
+        row.refused_to_all += won == 0 and busy == 0 and row.race in SOMEBODY
 
 
 def overlap(tried: Sequence[Tried]) -> bool:
@@ -167,7 +171,8 @@ def measure(arena: Arena, run: Run, groups: int, sizes: Sizes, seed: int, tell: 
         while row.items < total:
             some = min(sizes.at_a_time, total - row.items)
             items = arena.prepare(race, some, rng)
-            count(row, items, run(Job(race, items, lanes(race, items, groups), rng.randrange(2**32))))
+            job = Job(race, items, lanes(race, items, groups), rng.randrange(2**32))
+            count(row, items, run(job), arena.settled)
             tell(f"{race.value}: {row.above} of {row.items:,}")
         if row.items:
             row.seconds = time.monotonic() - start

@@ -9,19 +9,32 @@ trial, and no second one may save it.
 
 from __future__ import annotations
 
-import enum
 import random
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import pyotp
 import sqlalchemy as sa
+from races_approvals import Votes
+from races_items import APPROVALS, Item, Outcome, Race
 from races_verifiers import CODES, TOTP_SECRET, Barrier, Meeting, MeetingRecoveryCode, MeetingTOTP, Silent, Tally
 
-from stepup import Action, Actor, Context, Limits, Resource, Session, StepUp, StepUpRequired, StoreUnavailable, Verified
+from stepup import (
+    Action,
+    Actor,
+    Context,
+    Denied,
+    Limits,
+    Resource,
+    Session,
+    StepUp,
+    StepUpRequired,
+    StoreUnavailable,
+    Verified,
+)
 from stepup import Item as Call
 from stepup.bearer import to_claims
 from stepup.binding import partition
@@ -79,39 +92,8 @@ def in_memory() -> MemoryStore:
     return MemoryStore(max_records=10_000_000, max_records_per_partition=_ENOUGH)
 
 
-class Race(enum.Enum):
-    """What is raced for; the value is what must never happen."""
-
-    GRANT = "single-use grants spent twice"
-    ITEM = "items of a bundle opened twice"
-    COUNTED = "counted grants spent more often than they count"
-    GUESS = "challenges whose verifier ran more than 5 times"
-    TOTP = "authenticator codes accepted twice"
-    RECOVERY = "recovery codes accepted twice"
-
-
-class Item(NamedTuple):
-    """One thing that many workers want: a token, or an answer to one of some challenges."""
-
-    person: str
-    token: str = ""
-    resource: str = _ORG.id
-    uses: int = 1
-    challenges: tuple[str, ...] = ()
-    answer: str = ""
-
-
 _SPENT: Final = frozenset({Race.GRANT, Race.ITEM, Race.COUNTED})
 """Races for what a token opens."""
-
-
-class Outcome(enum.IntEnum):
-    """What came of one try."""
-
-    WON = 0
-    REFUSED = 1
-    UNAVAILABLE = 2
-    OTHER = 3
 
 
 class Arena:
@@ -127,6 +109,7 @@ class Arena:
         self.meeting = Meeting()
         codes = [MeetingTOTP(self.meeting), MeetingRecoveryCode(self.meeting)]
         self.codes = self._gate("codes", codes, Action("x", "X"), mailer=Silent())
+        self.votes = Votes(store, _SECRET)
 
     def _gate(self, namespace: str, verifiers: Sequence[Any], action: Action, **options: Any) -> StepUp:
         far = Limits(
@@ -152,6 +135,8 @@ class Arena:
 
     def attempt(self, race: Race, item: Item, racer: int) -> object:
         """What came of one try: what the gate answers, or raises."""
+        if race in APPROVALS:
+            return self.votes.attempt(race, item, racer)
         who = _context(item.person)
         if race in _SPENT:
             gate, resource = self.count if race is Race.COUNTED else self.spend, Resource("organization", item.resource)
@@ -178,14 +163,22 @@ class Arena:
         except StepUpRequired:
             return Outcome.REFUSED, ""
         except Exception as error:
+            if race in APPROVALS and isinstance(error, Denied):
+                return Outcome.REFUSED, ""
             return Outcome.OTHER, f"{type(error).__name__}: {error}"
-        won = race in _SPENT or isinstance(found, Verified)
+        won = self.votes.won(race, found) if race in APPROVALS else race in _SPENT or isinstance(found, Verified)
         return (Outcome.WON if won else Outcome.REFUSED), ""
+
+    def settled(self, race: Race, item: Item) -> bool:
+        """Whether what is left of an item, when all have tried, is what one of them after the other leaves."""
+        return race not in APPROVALS or self.votes.settled(race, item)
 
     # -- what is raced for --------------------------------------------------------
 
     def prepare(self, race: Race, count: int, rng: random.Random) -> list[Item]:
         """*count* items, in no particular order."""
+        if race in APPROVALS:
+            return self.votes.prepare(race, count)
         made = {
             Race.GRANT: self._grants, Race.ITEM: self._bundled, Race.COUNTED: self._counted, Race.GUESS: self._guesses,
             Race.TOTP: self._totp, Race.RECOVERY: self._paper,

@@ -23,7 +23,8 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Final
 
-from races_arena import Arena, Item, Place, Race
+from races_arena import Arena, Place
+from races_items import Item, Race
 from races_verifiers import PATIENCE, Barrier
 
 from stepup.ports import Store

@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 import races
 from races import Row, Sizes
-from races_arena import Place, Race
+from races_arena import Place
 from races_broken import Gullible, LooksFirst
 from races_crew import Ranks
+from races_items import Race
 
+from stepup.decide import approving, ballot, standing
 from stepup.stores.sql import SQLStore
 
-SMALL = Sizes(grants=12, items=8, counted=4, guesses=2, totp=4, recovery=6, at_a_time=8)
+SMALL = Sizes(grants=12, items=8, counted=4, guesses=2, totp=4, recovery=6, approvals=6, at_a_time=8)
 FEW = Ranks(processes=2, threads=8, groups=2)
 THREADS = Ranks(processes=1, threads=64, groups=16)
 
@@ -40,6 +42,11 @@ RIGHT = [
     (Race.GUESS, 2, 0, 0),
     (Race.TOTP, 4, 0, 0),
     (Race.RECOVERY, 6, 0, 0),
+    (Race.COLLECT, 6, 0, 0),
+    (Race.END, 6, 0, 0),
+    (Race.QUORUM, 6, 0, 0),
+    (Race.REVOKE, 6, 0, 0),
+    (Race.LATE, 6, 0, 0),
 ]
 
 
@@ -65,18 +72,39 @@ def test_nothing_is_had_twice_in_memory() -> None:
 
 def test_a_store_that_always_says_yes_is_found_out(tmp_path: Path) -> None:
     """A store that reports a lost batch as written fails every race."""
-    rows = on_sqlite(tmp_path, Sizes(grants=4, items=4, counted=4, guesses=1, totp=20, recovery=20), Gullible)
+    rows = on_sqlite(
+        tmp_path, Sizes(grants=4, items=4, counted=4, guesses=1, totp=20, recovery=20, approvals=20), Gullible
+    )
 
     assert (rows[Race.GRANT].above, rows[Race.ITEM].above, rows[Race.GUESS].above) == (4, 4, 1)
     assert rows[Race.COUNTED].above > 0
     assert rows[Race.TOTP].above > 0
     assert rows[Race.RECOVERY].above > 0
-    assert all(row.failed for row in rows.values())
+    assert rows[Race.COLLECT].above > 0
+    assert rows[Race.END].above > 0
+    # A vote that is lost is one less: nothing that others say is had by that.
+    assert all(row.failed for race, row in rows.items() if race not in {Race.QUORUM, Race.REVOKE, Race.LATE})
+
+
+def test_a_decision_that_miscounts_votes_or_sees_no_end_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One person for two; what has expired, or was replaced, taken for open."""
+    none = Sizes(grants=0, items=0, counted=0, guesses=0, totp=0, recovery=0, approvals=6)
+    monkeypatch.setattr(ballot.Ballot, "enough", property(lambda votes: bool(votes.counted)))
+    rows = {row.race: row for row in races.in_threads(THREADS, none, 1, quiet)}
+    assert rows[Race.QUORUM].above > 0
+    monkeypatch.undo()
+
+    for module in (standing, approving):
+        monkeypatch.setattr(module, "observed", lambda challenge, *_: challenge)
+    rows = {row.race: row for row in races.in_threads(THREADS, none, 1, quiet)}
+    assert rows[Race.LATE].above > 0
 
 
 def test_a_store_that_looks_before_it_writes_is_found_out(tmp_path: Path) -> None:
     """A store that is wrong only between its look and its write is caught there: the workers do meet."""
-    rows = on_sqlite(tmp_path, Sizes(grants=60, items=0, counted=0, guesses=0, totp=0, recovery=0), LooksFirst)
+    rows = on_sqlite(
+        tmp_path, Sizes(grants=60, items=0, counted=0, guesses=0, totp=0, recovery=0, approvals=0), LooksFirst
+    )
 
     assert rows[Race.GRANT].above > 0
 

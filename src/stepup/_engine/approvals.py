@@ -16,10 +16,13 @@ from typing import Final, cast
 
 from stepup.approval import Answer, ApprovalRequest, Approvers, Choice, Standing
 from stepup.binding import partition, session_hash
-from stepup.challenge import Challenge
+from stepup.challenge import Challenge, State, observed
 from stepup.changes import THROTTLE, Changes, Page, Record, Snapshot, challenge_key
 from stepup.context import Actor, Context, clean_text, require_context
 from stepup.decide import approval as pure
+from stepup.decide import approving
+from stepup.decide import ballot as counting
+from stepup.decide.request import refused_outright
 from stepup.decide.standing import NOT_FOUND, Refusal
 from stepup.decision import Decision, Outcome, Reason
 from stepup.errors import Code, ContractBroken, Denied, InvalidInput, StepUpError, StoreBusy, StoreUnavailable
@@ -69,7 +72,7 @@ def _answer(core: Core, context: Context, choice: Choice, reason: object, epoch:
         session=session_hash(core.ring, context),
         device=core.ring.hash_id("device", context.device.fingerprint) if context.device else None,
         ip=context.ip,
-        reason=clean_text(reason, limit=pure.REASON_LIMIT) or None,
+        reason=clean_text(reason, limit=approving.REASON_LIMIT) or None,
     )
 
 
@@ -80,7 +83,7 @@ async def _find(core: Core, name: str, where: str, answer: Answer, session: str 
     if challenge is None:
         return None
     rules = rules_of(core, challenge)
-    shown = pure.view(challenge, where, snapshot, rules, answer.at, answer.partition)
+    shown = counting.view(challenge, where, snapshot, rules, answer.at, answer.partition)
     return None if shown is None else Found(challenge, where, snapshot, rules, shown, answer)
 
 
@@ -89,9 +92,11 @@ async def _why_not(core: Core, found: Found, context: Context) -> str | None:
     approvers = found.rules.approvers if found.rules else None
     if approvers is None:
         return "nobody_may"
-    if (reason := pure.apart(found.challenge, approvers, context, found.answer)) is not None:
+    if (reason := approving.apart(found.challenge, approvers, context, found.answer)) is not None:
         return reason
-    return None if await may_approve(core, approvers, context, found.shown) else "not_entitled"
+    # A role counts in the organization of the request; where it has none, those that somebody has in their own do not.
+    here = replace(context, organization=found.challenge.binding.organization)
+    return None if await may_approve(core, approvers, here, found.shown) else "not_entitled"
 
 
 # -- looking -----------------------------------------------------------------------
@@ -104,12 +109,17 @@ async def get(core: Core, request: object, context: Context) -> ApprovalRequest 
         return None
     now = core.now()
     found = await _find(core, *named, _answer(core, context, Choice.APPROVE, None, 0, now))
-    if found is None or not (_own(core, found, context) or await _why_not(core, found, context) is None):
+    if found is None or not (_own(core, found, context) or await _may_see(core, found, context)):
         return None
     if found.challenge.binding.session is not None and found.shown.standing is Standing.PENDING:
         session = found.challenge.binding.session  # ending it ends the request
         found = await _find(core, *named, found.answer, session) or found
-    return pure.ready(found.shown, await ballot(core, found.challenge, found.where, found.snapshot, now))
+    return counting.ready(found.shown, await ballot(core, found.challenge, found.where, found.snapshot, now))
+
+
+async def _may_see(core: Core, found: Found, context: Context) -> bool:
+    able_to = await _why_not(core, found, context) is None
+    return able_to and await able(core, found.answer.partition) is not None
 
 
 def _own(core: Core, found: Found, context: Context) -> bool:
@@ -123,11 +133,11 @@ async def own(core: Core, context: Context) -> tuple[ApprovalRequest, ...]:
     throttle = (await core.load(where, (THROTTLE,))).get(THROTTLE, Throttle) or Throttle()
     answer = _answer(core, context, Choice.APPROVE, None, 0, now)
     made: list[ApprovalRequest] = []
-    for name in sorted(open_ids(throttle)):
+    for name in (one.id for one in throttle.open if one.asked and one.expires_at > now):
         found = await _find(core, name, where, answer)
         if found is None or not _own(core, found, context) or found.shown.standing is not Standing.PENDING:
             continue
-        made.append(pure.ready(found.shown, await ballot(core, found.challenge, where, found.snapshot, now)))
+        made.append(counting.ready(found.shown, await ballot(core, found.challenge, where, found.snapshot, now)))
     return tuple(sorted(made, key=lambda one: one.asked_at, reverse=True))
 
 
@@ -142,6 +152,8 @@ async def inbox(core: Core, context: Context, after: str | None, limit: int) -> 
     number, mark = _mark(after, len(tags))
     made: list[ApprovalRequest] = []
     answer = _answer(core, context, Choice.APPROVE, None, 0, core.now())
+    if await able(core, answer.partition) is None:
+        return Page(())  # disabled, while their session may still stand
     page = await _listed(core, tags[number], mark, limit)
     for challenge in page.items:
         where = partition(core.namespace, Actor(challenge.binding.actor, tenant=challenge.binding.tenant))
@@ -201,24 +213,40 @@ async def answer(
     if found is None or why is not None:
         hidden, name = Refusal(NOT_FOUND.code, why or ""), clean_text(request, limit=64)
         raise await _refused(core, context, mine, found, hidden, name)
-    if (refusal := pure.refuse_answer(found.challenge, found.rules, found.snapshot, now)) is not None:
+    if (refusal := approving.refuse_answer(found.challenge, found.rules, found.snapshot, now)) is not None:
         raise await _refused(core, context, mine, found, refusal, found.challenge.id)
     # Read before anything is required: what the approver does under this epoch ends with it.
-    epoch = await able(core, mine.partition)
+    epoch = await able(core, mine.partition, now if choice is Choice.APPROVE else None)
     if epoch is None:
         disabled = Refusal(NOT_FOUND.code, "disabled")
         raise await _refused(core, context, mine, found, disabled, found.challenge.id)
     mine = replace(mine, epoch=epoch)
     said = found.challenge.asked.by(mine.partition) if found.challenge.asked else None
     if said is not None and (said.choice, said.epoch) == (choice, mine.epoch):
-        return pure.ready(found.shown, await ballot(core, found.challenge, found.where, found.snapshot, now))
+        return counting.ready(found.shown, await ballot(core, found.challenge, found.where, found.snapshot, now))
     approvers = found.rules.approvers if found.rules else None
     assert approvers is not None  # _why_not() saw them
-    if choice is Choice.APPROVE and approvers.step_up:
-        resource, params = pure.own_step_up(found.shown)
-        granted = await require(core, pure.APPROVE, context, resource, params, token, None)
-        mine = replace(mine, grant_id=granted.grant_id)
+    if choice is Choice.APPROVE:
+        mine = await _prove(core, found, approvers, context, mine, token)
     return await _write(core, found, approvers, context, mine)
+
+
+async def _prove(
+    core: Core, found: Found, approvers: Approvers, context: Context, mine: Answer, token: object
+) -> Answer:
+    """*mine*, with the step-up that the approver has spent for it, where the rule asks for one.
+
+    Where it does not, still no program, and no session that is refused, says yes in place of a person.
+    """
+    resource, params = approving.own_step_up(found.shown)
+    if approvers.step_up:
+        granted = await require(core, approving.APPROVE, context, resource, params, token, None)
+        return replace(mine, grant_id=granted.grant_id)
+    denied = refused_outright(await core.request(approving.APPROVE, context, resource, params))
+    if denied is not None:
+        refusal = Refusal(denied.code, denied.reasons[0].code)
+        raise await _refused(core, context, mine, found, refusal, found.challenge.id)
+    return mine
 
 
 async def _write(core: Core, found: Found, approvers: Approvers, context: Context, mine: Answer) -> ApprovalRequest:
@@ -226,17 +254,17 @@ async def _write(core: Core, found: Found, approvers: Approvers, context: Contex
     snapshot, name = found.snapshot, found.challenge.id
     for _ in range(TRIES):
         challenge = snapshot.get(challenge_key(name), Challenge)
-        refusal = pure.refuse_answer(challenge, found.rules, snapshot, mine.at)
+        refusal = approving.refuse_answer(challenge, found.rules, snapshot, mine.at)
         if refusal is None and challenge is not None:
-            apart = pure.apart(challenge, approvers, context, mine)
+            apart = approving.apart(challenge, approvers, context, mine)
             refusal = Refusal(NOT_FOUND.code, apart) if apart else None
         if refusal is not None or challenge is None:
             raise await _refused(core, context, mine, found, refusal or NOT_FOUND, name)
-        changes, moved = pure.answered(challenge, mine, context, snapshot, ids())
+        changes, moved = approving.answered(challenge, mine, context, snapshot, ids())
         if changes is None or await core.apply(found.where, changes) is None:
             if changes is not None:
                 await tell_of(core, asker(challenge), changes.events, challenge.label)
-            shown = pure.view(moved, found.where, snapshot, found.rules, mine.at, mine.partition)
+            shown = counting.view(moved, found.where, snapshot, found.rules, mine.at, mine.partition)
             assert shown is not None  # it was asked for
             return (
                 shown if moved.asked is None or moved.asked.denial else await _counted(core, moved, found, shown, mine)
@@ -251,7 +279,7 @@ async def _counted(core: Core, moved: Challenge, found: Found, shown: ApprovalRe
     if len(moved.asked.approvals) < moved.asked.quorum:
         return shown
     known = {mine.partition: mine.epoch}
-    return pure.ready(shown, await ballot(core, moved, found.where, found.snapshot, core.now(), known))
+    return counting.ready(shown, await ballot(core, moved, found.where, found.snapshot, core.now(), known))
 
 
 async def _refused(
@@ -260,7 +288,7 @@ async def _refused(
     """Record with the one who tried that their answer was not taken; what they are told does not say why."""
     hidden = found is None or refusal.code is Code.CHALLENGE_NOT_FOUND  # their own history does not tell them either
     bound = None if found is None or hidden else found.challenge.binding
-    changes = pure.refused_answer(context, mine.choice, name, bound, refusal, mine.at, ids())
+    changes = approving.refused_answer(context, mine.choice, name, bound, refusal, mine.at, ids())
     await core.record(mine.partition, changes)
     if found is not None and refusal.code is Code.CHALLENGE_EXPIRED:
         await record_expiry(core, found.where, name, context, mine.at)
@@ -283,7 +311,10 @@ async def withdraw(core: Core, request: object, context: Context) -> bool:
         current = snapshot.get(challenge_key(name), Challenge)
         if current is None or current.binding.on_behalf_of != context.actor.on_behalf_of:
             return None, False
-        how = Standing.WITHDRAWN if now < current.expires_at else Standing.EXPIRED
+        state = observed(current, open_ids(snapshot.get(THROTTLE, Throttle) or Throttle()), now).state
+        if state not in {State.OPEN, State.EXPIRED}:
+            return None, False  # over, or replaced by another
+        how = Standing.WITHDRAWN if state is State.OPEN else Standing.EXPIRED
         made = pure.ended(current, how, context, snapshot, now, ids())
         return made, made is not None and how is Standing.WITHDRAWN
 

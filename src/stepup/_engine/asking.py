@@ -17,6 +17,7 @@ from stepup.challenge import Challenge
 from stepup.changes import Changes, Snapshot, challenge_key
 from stepup.context import APPROVAL, Actor, Context
 from stepup.decide import approval as pure
+from stepup.decide import ballot as counting
 from stepup.decide import prepare as preparing
 from stepup.decide.request import Request
 from stepup.decide.standing import NOT_FOUND, Refusal, answer_keys
@@ -32,6 +33,8 @@ from .opened import Opened
 from .telling import tell_of
 
 MAX_MAILS: Final = 50
+REFUSALS: Final = 3
+_FAILED: Final = object()
 
 
 async def ask(core: Core, opened: Opened, context: Context, now: datetime) -> Prompt:
@@ -79,7 +82,7 @@ async def _tell(core: Core, challenge: Challenge, where: str, now: datetime) -> 
     """Tell those who could approve, as far as the application says who and how."""
     hooks = core.approval
     snapshot = await core.load(where, pure.request_keys(challenge.id))
-    view = pure.view(challenge, where, snapshot, rules_of(core, challenge), now, "")
+    view = counting.view(challenge, where, snapshot, rules_of(core, challenge), now, "")
     if hooks is None or view is None:
         return
 
@@ -92,17 +95,21 @@ async def _tell(core: Core, challenge: Challenge, where: str, now: datetime) -> 
         except Exception as error:  # noqa: BLE001 -- what was asked stands
             logger.warning("a request for approval was not taken by the %s: %s", by, type(error).__name__)
             await core.record(where, _untold(challenge, view, by, core.now()))
-            return ()
+            return _FAILED
 
     if hooks.notify is not None:
         await handed("hook", hooks.notify, view)
     if hooks.addresses is not None and core.send is not None:
         found = await handed("mail", hooks.addresses, view)
-        if (addresses := _addresses(found)) is None:
+        addresses = () if found is _FAILED else _addresses(found)
+        if addresses is None:
             logger.warning("a request for approval was not told: addresses= must answer addresses")
             await core.record(where, _untold(challenge, view, "mail", core.now()))
+        failed = 0
         for address in addresses or ():
-            await handed("mail", core.send, approval_requested(address, view, hooks.inbox_url))
+            failed += await handed("mail", core.send, approval_requested(address, view, hooks.inbox_url)) is _FAILED
+            if failed == REFUSALS:
+                break  # nobody waits for a mail system that is down, once for each of many
 
 
 def _addresses(found: object) -> list[str] | None:

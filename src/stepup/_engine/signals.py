@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from stepup.binding import session_hash
-from stepup.changes import ACCOUNT, ACTOR_EPOCH, Changes, Snapshot
+from stepup.changes import ACCOUNT, ACTOR_EPOCH, Changes, Snapshot, session_epoch
 from stepup.context import MAX_TEXT, Actor, Context, Session, require_actor, require_text
 from stepup.decide import signal as pure
 from stepup.errors import InvalidInput
@@ -30,13 +30,14 @@ async def signal(core: Core, who: Actor | Context, word: object, session_id: str
         if new == session:
             raise InvalidInput("moved_to", "is the id the session had before")
 
-    def decide(snapshot: Snapshot) -> tuple[Changes | None, bool]:
+    def decide(snapshot: Snapshot) -> tuple[Changes | None, tuple[bool, int | None]]:
         changes = pure.changes(told, context, session, new, snapshot, now, ids())
-        return changes, changes is not None
+        epoch = None if new is None else snapshot.version(session_epoch(new)) or 1
+        return changes, (changes is not None, epoch)
 
     where = core.partition(context.actor)
-    done = await core.commit(where, pure.signal_keys(told, session, new), decide)
-    await carry(core, where, session, new, now)
+    done, epoch = await core.commit(where, pure.signal_keys(told, session, new), decide)
+    await carry(core, where, session, new, epoch, now)
     return done
 
 

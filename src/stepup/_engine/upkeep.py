@@ -78,11 +78,11 @@ async def rotated(core: Core, context: Context, session_id: str) -> None:
     if new == old:
         raise InvalidInput("session_id", "is the one the session had before")
 
-    def decide(snapshot: Snapshot) -> tuple[Changes, None]:
-        return revoke.rotate(context, old, new, snapshot, now, ids()), None
+    def decide(snapshot: Snapshot) -> tuple[Changes, int]:
+        return revoke.rotate(context, old, new, snapshot, now, ids()), snapshot.version(session_epoch(new)) or 1
 
-    await core.commit(core.partition(context.actor), revoke.rotation_keys(old, new), decide)
-    await carry(core, core.partition(context.actor), old, new, now)
+    epoch = await core.commit(core.partition(context.actor), revoke.rotation_keys(old, new), decide)
+    await carry(core, core.partition(context.actor), old, new, epoch, now)
 
 
 async def unlock(core: Core, actor: Actor, support: Context, methods: Sequence[str] | None, token: object) -> None:

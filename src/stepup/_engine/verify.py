@@ -152,5 +152,5 @@ async def _conclude(
     await tell_of(core, context, written, one.challenge.label)
     if isinstance(outcome, MoreNeeded | Rejected):
         return outcome
-    await carry(core, where, request.binding.session, findings.rotated, now)
+    await carry(core, where, request.binding.session, findings.rotated, outcome.epochs[1], now)
     return verified(core, one.challenge, outcome, kept, minting)

@@ -15,6 +15,9 @@
 ``acceptance``  whether what a verifier answered is an acceptance, and the proof it makes
 ``attempt``     reserving an answer, and concluding it: rejecting, adding a part
 ``minting``     the last right answer: grant, shelf, rotated session
+``approval``    what others are to approve: asking for it, what becomes of the request
+``approving``   answering such a request: who may not, and what is written
+``ballot``      which of the answers count
 ``revoke``      ending grants, sessions, everything; cancel, unlock, forget
 ``enrol``       adding, changing and removing factors
 =============== ==========================================================================

@@ -82,6 +82,7 @@ def _document(one: ApprovalRequest) -> dict[str, object]:
         "params": [{"label": label, "value": value} for label, value in one.shown],
         "paramsDigest": one.params_digest,
         "digest": one.digest,
+        "uses": one.uses,
         "reason": one.reason,
         "ip": one.ip,
         "deviceLabel": one.device_label,

@@ -16,7 +16,10 @@ class Requester(Document):
 
 
 class Approval(ApprovalProgress):
-    """A request for approval, as its requester was shown it. ``mine`` is what the reader has said."""
+    """A request for approval, as its requester was shown it. ``mine`` is what the reader has said.
+
+    ``uses`` is how often what is approved could be done; null where that is not counted.
+    """
 
     action: ChallengeAction
     resource_label: str | None
@@ -24,6 +27,7 @@ class Approval(ApprovalProgress):
     params: list[ShownParam]
     params_digest: str | None
     digest: str
+    uses: int | None
     reason: str | None
     ip: str | None
     device_label: str | None
