@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from engine_bench import (
@@ -146,6 +146,37 @@ def test_what_is_no_signal_is_refused_by_name(face: str) -> None:
     assert here.events() == []
     assert [signal_of(one.value) for one in Signal] == list(Signal)
     assert {Signal.SESSION_ROTATED, Signal.LOGGED_OUT} == ABOUT_A_SESSION
+
+
+@pytest.mark.parametrize("signal", sorted(set(Signal) - ABOUT_A_SESSION))
+def test_on_behalf_of_somebody_it_has_to_be_said_whom_it_is_about(face: str, signal: Signal) -> None:
+    """Whose password was it, while Olivia acts for Marcus? The wrong guess would end nothing where it matters."""
+    here = world(face=face)
+    acting = context(actor=replace(ACTOR, on_behalf_of=OTHER.id))
+    mine, theirs = Opened(here, HERE), Opened(here, context(actor=OTHER, age=OLD))
+
+    for who in (acting, acting.actor):
+        assert isinstance(outcome(lambda: here.gate.signal(who, signal)), InvalidInput)  # noqa: B023
+        assert isinstance(outcome(lambda: here.gate.enable(who)), InvalidInput)  # noqa: B023
+    assert mine.granted(HERE)
+
+    assert here.gate.signal(OTHER, signal)
+    assert theirs.fates() == (Fate.ENDS, Fate.ENDS, Fate.ENDS)
+    assert mine.fates() == (Fate.STAYS, Fate.STAYS, Fate.STAYS)
+
+
+def test_a_session_in_which_somebody_acts_for_another_ends_like_any(face: str) -> None:
+    """It is one session, whoever it is used for."""
+    here = world(face=face)
+    acting = context(actor=replace(ACTOR, on_behalf_of=OTHER.id), age=OLD)
+    here.prove("member.role", acting)
+    assert here.gate.check("member.role", acting, resource=ORG).allowed
+
+    assert here.gate.signal(acting, "session_rotated", moved_to="sess_new")
+    moved = replace(acting, session=Session("sess_new"))
+    assert here.gate.check("member.role", moved, resource=ORG).allowed
+    assert here.gate.signal(moved, "logged_out")
+    assert not here.gate.check("member.role", moved, resource=ORG).allowed
 
 
 # -- disabled -------------------------------------------------------------------------------

@@ -448,7 +448,8 @@ class AsyncStepUp:
         had been opened.
 
         Raises:
-            InvalidInput: for a word that is no signal, or a session that is missing.
+            InvalidInput: for a word that is no signal, a session that is missing, or somebody who acts on behalf of
+                somebody else where one person is meant.
             StoreUnavailable: if the outcome is not known; call it again.
         """
         return await signals.signal(self.core, who, signal, session_id, moved_to)
@@ -459,6 +460,7 @@ class AsyncStepUp:
         Nothing that had ended comes back. Guard it like the application's own way to enable an account.
 
         Raises:
+            InvalidInput: for somebody who acts on behalf of somebody else: which of the two is meant has to be said.
             StoreUnavailable: if the outcome is not known; call it again.
         """
         return await signals.enable(self.core, who)

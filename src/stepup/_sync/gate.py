@@ -449,7 +449,8 @@ class StepUp:
         had been opened.
 
         Raises:
-            InvalidInput: for a word that is no signal, or a session that is missing.
+            InvalidInput: for a word that is no signal, a session that is missing, or somebody who acts on behalf of
+                somebody else where one person is meant.
             StoreUnavailable: if the outcome is not known; call it again.
         """
         return bridge.run_sync(signals.signal(self.core, who, signal, session_id, moved_to))
@@ -460,6 +461,7 @@ class StepUp:
         Nothing that had ended comes back. Guard it like the application's own way to enable an account.
 
         Raises:
+            InvalidInput: for somebody who acts on behalf of somebody else: which of the two is meant has to be said.
             StoreUnavailable: if the outcome is not known; call it again.
         """
         return bridge.run_sync(signals.enable(self.core, who))

@@ -21,7 +21,7 @@ from stepup.decide.signal import Signal, SignalWord
 from stepup.decision import Authorization, Decision
 from stepup.errors import ConfigurationError, InvalidInput, Refused, StepUpError, Unavailable, WrongColour
 from stepup.policy import BUNDLE, Params
-from stepup.web.people import actor_of
+from stepup.web.people import actor_of, told_of
 from stepup.web.site import Site, SiteOptions
 from stepup.web.visits import Visit
 
@@ -266,11 +266,7 @@ class StepUpFlask:
             StoreUnavailable: if the outcome is not known.
         """
         context = self._visit().leaving
-        about = None if user is None else actor_of(behind(user))
-        if user is None or (about is not None and context is not None and about.id == context.actor.id):
-            who = context  # who it is to the gate, ``user_of`` knows best
-        else:
-            who = None if about is None else Context(about)
+        who = context if user is None else told_of(behind(user), context)
         if who is None:
             raise InvalidInput("signal", "was told of nobody", remedy="Pass the user whom it is about.")
         self.gate.signal(who, signal)
