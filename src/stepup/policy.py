@@ -29,7 +29,7 @@ from . import requirement as req
 from .approval import Approvers
 from .canonical import canonical_json
 from .context import APPROVAL, FRESH_SESSION, RECOVERY_CODE, Context, Resource, RiskLevel, require_text
-from .errors import ConfigurationError, UnknownAction
+from .errors import ConfigurationError, InvalidInput, UnknownAction
 from .requirement import ANY, STRONGEST, Requirement
 from .surface import Handling, Impersonation, Surface, handling, impersonating, surfaces_of
 
@@ -512,6 +512,17 @@ def _without_session(requirement: Requirement) -> Requirement | None:
     if isinstance(requirement, req.AllOf):
         return req.all_of(*(_without_session(part) or part for part in requirement.parts))
     return requirement
+
+
+def require_uses(uses: object) -> int:
+    """*uses*, if it is a number of uses that can be asked for.
+
+    Raises:
+        InvalidInput: if it is not.
+    """
+    if not isinstance(uses, int) or isinstance(uses, bool) or not 1 <= uses <= MAX_USES:
+        raise InvalidInput("uses", f"must be a whole number from 1 to {MAX_USES}")
+    return uses
 
 
 def least(one: int | None, two: int | None) -> int | None:

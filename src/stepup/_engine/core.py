@@ -27,7 +27,7 @@ from stepup.event import Event
 from stepup.factor import Factor, Roster
 from stepup.keys import KeyRing, Vault
 from stepup.notices import Notice, Notices
-from stepup.policy import MAX_USES, Params, Registry, Risk
+from stepup.policy import Params, Registry, Risk, require_uses
 from stepup.ports import (
     ApprovalHooks,
     AsyncRiskAssessor,
@@ -295,17 +295,6 @@ class Core:
     def now(self) -> datetime:
         """The current time, never earlier than seen before."""
         return self.clock.now()
-
-
-def require_uses(uses: object) -> int:
-    """*uses*, if it is a number of uses that can be asked for.
-
-    Raises:
-        InvalidInput: if it is not.
-    """
-    if not isinstance(uses, int) or isinstance(uses, bool) or not 1 <= uses <= MAX_USES:
-        raise InvalidInput("uses", f"must be a whole number from 1 to {MAX_USES}")
-    return uses
 
 
 def _sound(factor: Factor) -> bool:

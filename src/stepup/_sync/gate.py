@@ -279,15 +279,18 @@ class StepUp:
         context: Context | Callable[..., Context] | None = None,
         token: str | Callable[..., str | None] | None = None,
         within: object = None,
+        uses: int | Callable[..., int] | None = None,
     ) -> Callable[[Callable[P, R]], Callable[P, R]]:
         """Guard a function: ``require`` runs before each call of it.
 
-        ``resource``, ``params``, ``context``, ``token`` and ``within`` are values, or functions that are given those
-        of the guarded function's arguments that they name. Without ``context``, the gate's ``context_of`` is asked.
+        ``resource``, ``params``, ``context``, ``token``, ``within`` and ``uses`` are values, or functions that are
+        given those of the guarded function's arguments that they name. Without ``context``, the gate's ``context_of``
+        is asked.
 
         Raises:
             UnknownAction: when decorating, for an action nobody registered.
             ConfigurationError: when decorating, for a missing context or an unknown argument.
+            InvalidInput: when decorating, for ``uses`` that are no number of uses.
             WrongColour: when decorating a function of the other colour.
         """
 
@@ -303,6 +306,7 @@ class StepUp:
                 context=context or self._context_of,
                 token=token,
                 within=within,
+                uses=uses,
             )
 
             @functools.wraps(function)
@@ -315,6 +319,7 @@ class StepUp:
                     params=call.params,
                     token=call.token,
                     within=call.within,
+                    uses=call.uses,
                 )
                 return function(*args, **kwargs)
 

@@ -128,15 +128,17 @@ class StepUpFlask:
         resource: Resource | Callable[..., Resource | None] | None = None,
         params: Params | Callable[..., Params | None] | None = None,
         within: object = None,
+        uses: int | Callable[..., int] | None = None,
     ) -> Callable[[Callable[P, R]], Callable[P, R]]:
         """Guard a view; put it below the route, the permission check and the validation.
 
-        ``resource``, ``params`` and ``within`` are values, or functions that are given those of the view's arguments
-        that they name. For what only the view's body knows, call ``require`` there.
+        ``resource``, ``params``, ``within`` and ``uses`` are values, or functions that are given those of the view's
+        arguments that they name. For what only the view's body knows, call ``require`` there.
 
         Raises:
             UnknownAction: when decorating, for an action nobody registered.
             ConfigurationError: when decorating, for an unknown argument or above a route.
+            InvalidInput: when decorating, for ``uses`` that are no number of uses.
             WrongColour: when decorating an async view.
         """
 
@@ -151,7 +153,8 @@ class StepUpFlask:
                 context=lambda: self._asking().known,
                 token=lambda: self._visit().token(action),
                 within=within,
-            )(with_names(view, resource, params, within))
+                uses=uses,
+            )(with_names(view, resource, params, within, uses))
             self._guarded.append(view)
             return guarded
 
