@@ -377,6 +377,19 @@ def _high(who: Context, action: str) -> RiskAssessment:
     return RiskAssessment(90, "high", (action,), frozenset({"passkey"}))  # type: ignore[arg-type] # made one
 
 
+def test_somebody_disabled_is_told_so_at_once(face: str) -> None:
+    """As for a single call: blocked, and no offer of a proof that could not be given."""
+    here = bench(face)
+    token = proved(here).token
+    here.gate.signal(ACTOR, "disabled")
+
+    for found in (tried(here.gate.require_bundle, MIXED, CONTEXT), tried(here.gate.start_bundle, MIXED, CONTEXT)):
+        assert isinstance(found, Denied)
+        assert found.code == Code.ACTION_BLOCKED
+    assert not here.gate.check_bundle(MIXED, CONTEXT).offer
+    assert isinstance(tried(here.gate.require_bundle, MIXED, CONTEXT, token=token), StepUpRequired)
+
+
 def test_nobody_can_prove_it(face: str) -> None:
     """Without a factor the bundle is denied, as a single call is."""
     here = bench(face)

@@ -33,6 +33,7 @@ from stepup import (
     ConfigurationError,
     Context,
     Denied,
+    Item,
     MoreNeeded,
     Policy,
     Rejected,
@@ -193,6 +194,8 @@ def test_a_decision_costs_one_read_more(face: str) -> None:
     assert _calls(here, "member.role", many) == ["load", "apply"]
     assert _calls(here, "org.delete", single) == ["load", "apply"]
     assert here.store.during(lambda: here.start("org.delete")) == ["load", "load", "apply"]
+    bundle = [Item("member.role", ORG), Item("member.remove", ORG), Item("note.edit", ORG)]
+    assert here.store.during(lambda: here.gate.require_bundle(bundle, CONTEXT, token="nonsense")) == ["load"]
     challenge = here.start("org.delete")
     answered = here.store.during(lambda: here.gate.verify(challenge.id, "passkey", "touch", CONTEXT))
     assert answered == ["load", "load", "apply", "load", "apply"]

@@ -16,6 +16,7 @@ from stepup.decide import authorize as pure
 from stepup.decide.authorize import Candidate
 from stepup.decide.holding import answer
 from stepup.decide.request import Request, refused_outright
+from stepup.decide.signal import is_disabled
 from stepup.decision import Authorization, Decision, Outcome, Reason
 from stepup.errors import Code, StoreBusy
 from stepup.grant import Claim, Grant, from_claims
@@ -115,6 +116,8 @@ async def _by_token(core: Core, asking: Asking) -> Found:
 async def _by_shelf(core: Core, asking: Asking) -> Found:
     request, now = asking.request, asking.now
     snapshot = await core.load(core.partition(request.context.actor), (*pure.authorize_keys(request), THROTTLE, ROSTER))
+    if is_disabled(snapshot):
+        return Found(request.denied(Code.ACTION_BLOCKED, "disabled"))
     found, why = pure.bundles_on_shelf(request, pure.shelf_of(request, snapshot), snapshot, now)
     for taken in found:
         uses = _uses(asking, taken)
