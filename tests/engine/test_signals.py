@@ -20,7 +20,7 @@ from engine_bench import (
     world,
 )
 
-from stepup import Code, Context, Denied, Resource, Session, Signal, Verified
+from stepup import Code, Context, Denied, Policy, Resource, Session, Signal, Verified
 from stepup.decide.enrol import ADD
 from stepup.decide.signal import ABOUT_A_SESSION, TABLE, Fate, signal_of
 from stepup.errors import InvalidInput
@@ -269,3 +269,20 @@ def test_disabling_twice_and_forgetting(face: str) -> None:
     here.gate.signal(ACTOR, "disabled")
     here.gate.forget(ACTOR)
     assert isinstance(here.gate.verify(here.start("member.role").id, "passkey", "touch", CONTEXT), Verified)
+
+
+@pytest.mark.parametrize("signal", sorted(set(Signal) - {Signal.SESSION_ROTATED}))
+def test_where_no_sign_in_is_enough_every_signal_holds_at_once(face: str, signal: Signal) -> None:
+    """The other way, for whoever cannot end the sessions: without a session window the store is always asked."""
+    asked = Policy(methods="any", grant_ttl=600, session_window=0, session_window_trusted=0)
+    here = world(face=face, policies={1: asked, 2: asked})
+    who = context(age=5)
+    for action in ("note.edit", "member.remove"):
+        assert not here.allows(action, who)
+        here.prove(action, who)
+        assert here.allows(action, who)
+
+    tell(here, signal)
+
+    for action in ("note.edit", "member.remove"):
+        assert not here.allows(action, who)

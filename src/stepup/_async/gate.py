@@ -452,6 +452,9 @@ class AsyncStepUp:
         rotated one. It needs no proof and opens nothing. Returns False only where a session ended in which nothing
         had been opened.
 
+        It ends no sign-in: a session that is still fresh passes levels 1 and 2 without a store call, also of somebody
+        ``disabled``. End the application's sessions with it, or give those levels a policy with no session window.
+
         Raises:
             InvalidInput: for a word that is no signal, a session that is missing, or somebody who acts on behalf of
                 somebody else where one person is meant.
