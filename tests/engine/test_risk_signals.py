@@ -501,3 +501,16 @@ def test_lint_warns_where_newcomers_are_blocked(face: str) -> None:
 
     assert found(Signals()) == ["vault.close"]
     assert found(lambda who, action: RiskAssessment()) == []
+
+
+@pytest.mark.parametrize("with_token", [True, False])
+def test_a_grant_is_judged_by_the_methods_that_are_left_now(face: str, with_token: bool) -> None:
+    """A password was enough when it was given; while the risk leaves the passkey alone, it opens nothing."""
+    here = world(face=face)
+    token = here.prove("by.password", method="password", answer="pw").token if with_token else None
+    if not with_token:
+        here.prove("by.password", method="password", answer="pw")
+    narrowed = context(risk=RiskAssessment(40, RiskLevel.MEDIUM, methods=frozenset({"passkey"})))
+
+    assert not here.gate.check("by.password", narrowed, resource=ORG, token=token).allowed
+    assert here.gate.check("by.password", CONTEXT, resource=ORG, token=token).allowed
