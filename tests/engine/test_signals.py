@@ -22,7 +22,7 @@ from engine_bench import (
 
 from stepup import Code, Context, Denied, Policy, Resource, Session, Signal, Verified
 from stepup.decide.enrol import ADD
-from stepup.decide.signal import ABOUT_A_SESSION, TABLE, Fate, signal_of
+from stepup.decide.signal import ABOUT_A_SESSION, TABLE, Fate, SignalWord, signal_of
 from stepup.errors import InvalidInput
 from stepup.event import EventType
 from stepup.verifiers import TOTP
@@ -286,3 +286,31 @@ def test_where_no_sign_in_is_enough_every_signal_holds_at_once(face: str, signal
 
     for action in ("note.edit", "member.remove"):
         assert not here.allows(action, who)
+
+
+@pytest.mark.parametrize("signal", ["password_changed", "risk_raised", "logged_out"])
+def test_what_has_ended_does_not_move_to_a_new_session(face: str, signal: SignalWord) -> None:
+    """Renewing a session takes along what stands in it, and revives nothing."""
+    here = world(face=face)
+    here.prove("member.remove", HERE)
+    here.prove("member.role", HERE)
+    here.gate.signal(ACTOR if signal != "logged_out" else HERE, signal)
+
+    assert here.gate.signal(HERE, "session_rotated", moved_to="sess_new")
+
+    for action in ("member.role", "member.remove", "note.edit"):
+        assert not here.gate.check(action, MOVED, resource=ORG).allowed
+    assert here.gate.grants(MOVED) == ()
+
+
+def test_an_enrolment_is_confirmed_in_its_own_session(face: str) -> None:
+    """Another session of the same person, with an epoch of its own, confirms nothing."""
+    here = real_world(face)
+    who, other = context("sess_1", age=5), context("sess_2", age=5)
+    for one in (who, other):
+        here.start("member.role", one)  # so that both have an epoch
+    here.prove(ADD, who, "password", PASSWORD, resource=Resource("factors", ACTOR.id), params={"method": "totp"})
+    made = here.gate.factors.enrol_totp(who)
+
+    assert not here.gate.factors.confirm_totp(other, made.factor_id, code(made.secret, here.now))
+    assert here.gate.factors.confirm_totp(who, made.factor_id, code(made.secret, here.now))
