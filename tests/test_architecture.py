@@ -48,7 +48,7 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "requirement": ("errors", "context"),
     "approval": ("errors", "context"),
     "policy": ("errors", "surface", "context", "requirement", "approval"),
-    "rules": ("context", "surface", "canonical", "requirement", "approval", "policy"),
+    "rules": ("errors", "context", "surface", "canonical", "requirement", "approval", "policy"),
     "registry": ("errors", "context", "surface", "canonical", "requirement", "approval", "policy", "rules"),
     "binding": ("errors", "context", "canonical", "keys"),
     "device": ("errors", "context"),

@@ -1,6 +1,6 @@
 """``@gate.guard``: what of a function's arguments makes up the call it protects.
 
-``resource``, ``params``, ``context`` and ``token`` are values, or functions that are given those of the
+``resource``, ``params``, ``context``, ``token`` and the others are values, or functions that are given those of the
 guarded function's arguments that they name. Everything that can be wrong about them is found when the
 function is decorated, which is at start-up.
 """
@@ -16,6 +16,7 @@ from .context import Context, Resource
 from .errors import ConfigurationError, InvalidInput
 from .policy import Params
 from .registry import Registry
+from .rules import require_uses
 
 Given = object | Callable[..., object]
 
@@ -29,6 +30,7 @@ class Call:
     params: Params | None
     token: str | None
     within: object = None
+    uses: int | None = None
 
 
 class Guard:
@@ -45,12 +47,14 @@ class Guard:
         context: Given,
         token: Given,
         within: Given = None,
+        uses: Given = None,
     ) -> None:
         """Check that everything named exists.
 
         Raises:
             UnknownAction: for an action nobody registered.
             ConfigurationError: for a context that is missing, or a function that names an unknown argument.
+            InvalidInput: for a number of uses that is none.
         """
         registry.action(action)
         if context is None:
@@ -61,6 +65,7 @@ class Guard:
         self.action = action
         self._signature = inspect.signature(function)
         self._parts = {"context": context, "resource": resource, "params": params, "token": token, "within": within}
+        self._parts["uses"] = uses if uses is None or callable(uses) else require_uses(uses)
         self._wanted = {name: _wanted(name, part, self._signature, function) for name, part in self._parts.items()}
 
     def call(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> Call:
@@ -84,7 +89,8 @@ class Guard:
             raise InvalidInput("guard token", f"gave a {type(token).__name__}, not a string")
         if made["within"] is None and self._parts["within"] is not None:
             raise InvalidInput("guard within", "gave None, not a connection or session")
-        return Call(context, resource, cast("Params | None", params), token, made["within"])
+        uses = None if self._parts["uses"] is None else require_uses(made["uses"])  # None would mean as many as may be
+        return Call(context, resource, cast("Params | None", params), token, made["within"], uses)
 
     def _part(self, name: str, arguments: Mapping[str, object]) -> object:
         part, wanted = self._parts[name], self._wanted[name]

@@ -34,7 +34,7 @@ from stepup.context import Resource
 from stepup.policy import Params
 from stepup.starlette import Gate, SyncGate, given, one_of
 from stepup.starlette._gate import require_sync
-from stepup.starlette._guard import Part, params_of, resource_of
+from stepup.starlette._guard import Part, params_of, resource_of, uses_of, uses_part
 from stepup.starlette._shim import Endpoint, OrganizationOf, RotateOwn, Shim
 from stepup.web.problems import PROBLEM_JSON
 from stepup.web.site import Site, SiteOptions
@@ -154,23 +154,25 @@ class StepUpFastAPI:
         *,
         resource: Resource | Callable[..., object] | None = None,
         params: Params | Callable[..., object] | None = None,
+        uses: int | Callable[..., object] | None = None,
     ) -> Dependency:
         """A dependency for ``dependencies=[...]`` of a route or router: ``require`` before the body is looked at.
 
-        ``resource`` and ``params`` are values, or functions that are given parameters of the path by name, or
+        ``resource``, ``params`` and ``uses`` are values, or functions that are given parameters of the path by name, or
         ``connection``. A body that turns out to be wrong afterwards has cost a proof: where the body matters, take the
         gate and call ``require`` in the route.
 
         Raises:
             UnknownAction: at once, for an action nobody registered.
             ConfigurationError: at once, for functions that cannot be called so.
+            InvalidInput: at once, for ``uses`` that are no number of uses.
         """
         self._shim.engine.core.registry.action(action)
-        about, with_what = Part("resource", resource), Part("params", params)
+        about, with_what, number = Part("resource", resource), Part("params", params), uses_part(uses)
 
         async def guard(connection: HTTPConnection, step: Gate) -> None:
             found = await resource_of(about, connection), await params_of(with_what, connection)
-            await step.require(action, resource=found[0], params=found[1])
+            await step.require(action, resource=found[0], params=found[1], uses=await uses_of(number, connection))
 
         _sign(guard, connection=HTTPConnection, step=Annotated[Gate, Depends(self.gate)])
         return cast("Dependency", Depends(guard))

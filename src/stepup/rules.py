@@ -17,7 +17,8 @@ from . import requirement as req
 from .approval import Approvers
 from .canonical import canonical_json
 from .context import APPROVAL, FRESH_SESSION
-from .policy import BUNDLE, Action, Policy, Risk
+from .errors import InvalidInput
+from .policy import BUNDLE, MAX_USES, Action, Policy, Risk
 from .requirement import ANY, Requirement
 from .surface import Handling, Surface
 
@@ -122,6 +123,17 @@ def without_session(requirement: Requirement) -> Requirement | None:
     if isinstance(requirement, req.AllOf):
         return req.all_of(*(without_session(part) or part for part in requirement.parts))
     return requirement
+
+
+def require_uses(uses: object) -> int:
+    """*uses*, if it is a number of uses that can be asked for.
+
+    Raises:
+        InvalidInput: if it is not.
+    """
+    if not isinstance(uses, int) or isinstance(uses, bool) or not 1 <= uses <= MAX_USES:
+        raise InvalidInput("uses", f"must be a whole number from 1 to {MAX_USES}")
+    return uses
 
 
 def least(one: int | None, two: int | None) -> int | None:

@@ -12,7 +12,7 @@ from fastapi.security import OAuth2PasswordBearer
 from pydantic import BaseModel
 
 from stepup import Actor, AsyncStepUp, Context, Resource, Session, StepUp
-from stepup.errors import ConfigurationError, UnknownAction
+from stepup.errors import ConfigurationError, InvalidInput, UnknownAction
 from stepup.fastapi import RESPONSES, Gate, StepUpFastAPI, SyncGate
 from stepup.testing.clock import START
 
@@ -247,3 +247,23 @@ def test_mistakes_are_seen_when_the_application_starts() -> None:
         StepUpFastAPI(FastAPI(), async_gate())
     with pytest.raises(UnknownAction):
         StepUpFastAPI(None, async_gate(), user_of=current_user).guard("org.destroy")
+
+
+@colours
+def test_a_dependency_asks_for_a_number_of_uses(gate_of: Callable[[], Any]) -> None:
+    """By a parameter of the path; what is no number is a mistake at once."""
+    app = FastAPI()
+    fast = StepUpFastAPI(app, gate_of(), user_of=lambda: OLIVIA)
+
+    @app.post("/roles/{many}", dependencies=[fast.guard("member.role", uses=lambda many: int(many))])
+    async def roles(many: int) -> int:
+        return many
+
+    async def scene() -> None:
+        browser = Browser(app)
+        await browser.proved(await browser.call("POST", "/roles/2"))
+        assert [(await browser.call("POST", "/roles/2")).status_code for _ in range(3)] == [200, 200, 403]
+
+    played(scene)
+    with pytest.raises(InvalidInput, match="uses"):
+        fast.guard("member.role", uses=True)

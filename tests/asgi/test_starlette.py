@@ -473,3 +473,36 @@ def test_a_signal_is_about_whoever_makes_the_request(colour: str) -> None:
         assert "nobody" in (await Browser(app, None).call("POST", "/told")).text
 
     played(scene)
+
+
+@colours
+def test_a_guard_asks_for_a_number_of_uses(gate_of: Callable[[], Any]) -> None:
+    """By a parameter of the path, a value, or an async function; what is no number is refused."""
+    shim = StepUpStarlette(None, gate_of(), user_of=user_of)
+
+    async def three(connection: Any) -> int:
+        return 3
+
+    def guarded(uses: Any) -> Any:
+        @shim.guard("member.role", uses=uses)
+        async def role(request: Request) -> Response:
+            return PlainTextResponse("changed")
+
+        return role
+
+    routes = {"/path/{many}": lambda many: int(many), "/value": 2, "/asked": three, "/wrong": lambda: None}
+    app = Starlette(routes=[Route(path, guarded(uses), methods=["POST"]) for path, uses in routes.items()])
+    shim.init_app(app)
+
+    async def scene() -> None:
+        for path, uses in (("/path/1", 1), ("/value", 2), ("/asked", 3)):
+            browser = Browser(app)
+            await browser.proved(await browser.call("POST", path))
+            found = [(await browser.call("POST", path)).status_code for _ in range(uses + 1)]
+            assert found == [200] * uses + [403]
+        wrong = await Browser(app).call("POST", "/wrong")
+        assert (wrong.status_code, wrong.json()["code"]) == (400, "bad_request")
+
+    played(scene)
+    with pytest.raises(InvalidInput, match="uses"):
+        shim.guard("member.role", uses=0)

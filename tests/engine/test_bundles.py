@@ -22,6 +22,7 @@ from stepup import (
     Resource,
     Risk,
     RiskAssessment,
+    RiskLevel,
     StepUpRequired,
     Verified,
     all_of,
@@ -377,6 +378,19 @@ def _high(who: Context, action: str) -> RiskAssessment:
     return RiskAssessment(90, "high", (action,), frozenset({"passkey"}))  # type: ignore[arg-type] # made one
 
 
+def test_somebody_disabled_is_told_so_at_once(face: str) -> None:
+    """As for a single call: blocked, and no offer of a proof that could not be given."""
+    here = bench(face)
+    token = proved(here).token
+    here.gate.signal(ACTOR, "disabled")
+
+    for found in (tried(here.gate.require_bundle, MIXED, CONTEXT), tried(here.gate.start_bundle, MIXED, CONTEXT)):
+        assert isinstance(found, Denied)
+        assert found.code == Code.ACTION_BLOCKED
+    assert not here.gate.check_bundle(MIXED, CONTEXT).offer
+    assert isinstance(tried(here.gate.require_bundle, MIXED, CONTEXT, token=token), StepUpRequired)
+
+
 def test_nobody_can_prove_it(face: str) -> None:
     """Without a factor the bundle is denied, as a single call is."""
     here = bench(face)
@@ -557,3 +571,44 @@ def test_a_bundle_is_proved_on_a_remembered_device(face: str) -> None:
     again = proved(replace(CONTEXT, device_token=token), remember=False)
     assert again not in {None, token}
     assert here.gate.devices.recognise(replace(CONTEXT, device_token=again)) is not None
+
+
+@pytest.mark.parametrize("risky", ["invoice.pay", "member.role"])
+def test_the_worst_risk_of_any_item_is_the_bundles(face: str, risky: str) -> None:
+    """Wherever it stands in the list: what it narrows counts for all, and the challenge tells it."""
+
+    def assess(who: Context, action: str) -> RiskAssessment:
+        narrowed = RiskAssessment(50, RiskLevel.MEDIUM, ("odd",), frozenset({"passkey"}))
+        return narrowed if action == risky else RiskAssessment()
+
+    here = bench(face, risk=assess)
+    challenge = here.gate.start_bundle([pay(1), ROLE], CONTEXT)
+
+    assert (challenge.risk_level, challenge.risk_score) == ("medium", 50)
+    assert challenge.risk_methods == ("passkey",)
+    assert challenge.allowed == ("passkey",)
+
+
+def test_a_level_that_falls_while_it_is_answered_stays(face: str) -> None:
+    """An item is asked for at the level it was opened at, or a higher one."""
+    levels = [Risk.CRITICAL]
+    raised = Action("member.role", "Change role", risk=1, escalate=lambda *_: levels[0])
+    here = world(face=face, actions=(raised, PAYING))
+    challenge = here.gate.start_bundle([ROLE], CONTEXT)
+    levels[0] = Risk.LOW
+
+    assert not here.gate.verify(challenge.id, "password", "pw", CONTEXT)
+    done = here.gate.verify(challenge.id, "passkey", "touch", CONTEXT)
+    assert isinstance(done, Verified)
+    assert done.grant.level == Risk.CRITICAL
+
+
+def test_a_request_that_was_revoked_meanwhile_does_not_learn_of_success(face: str) -> None:
+    """The very same request, after everything was ended: what it spent is ended too."""
+    here = bench(face)
+    token = proved(here).token
+    assert here.gate.require_bundle(MIXED, CONTEXT, token=token, request_id="r1")
+    assert here.gate.require_bundle(MIXED, CONTEXT, token=token, request_id="r1")
+
+    here.gate.signal(ACTOR, "password_changed")
+    assert isinstance(tried(here.gate.require_bundle, MIXED, CONTEXT, token=token, request_id="r1"), StepUpRequired)

@@ -27,7 +27,9 @@ from engine_bench import (
 
 from stepup import (
     Action,
+    Code,
     Context,
+    Denied,
     KeyRing,
     Limits,
     MoreNeeded,
@@ -665,6 +667,23 @@ def test_a_proof_that_leans_on_trust_falls_with_it(face: str) -> None:
 
     assert not isinstance(found, Verified)
     assert store.writing == []
+
+
+def test_no_challenge_is_opened_on_trust_that_has_ended(face: str) -> None:
+    """The batch that opens one checks the device too: with the trust gone, only signing in again would help."""
+    store = _Late()
+    leaning = Policy(methods=all_of("fresh_session", "password"), session_window=60, session_window_trusted=3600)
+    actions = (Action("both", "Both", risk=1, policy=leaning), Action("member.role", "Change role", risk=3))
+    here = world(face=face, store=store, actions=actions)
+    who = away(here, remembered(here), 120)
+    other = world(store=store.inner, clock=here.clock, actions=actions)
+    fresh = context(at=here.now, age=5)
+    store.writing = [lambda: other.gate.devices.revoke_all(fresh)]
+
+    refused = outcome(lambda: here.start("both", who, resource=None))
+    assert store.writing == []
+    assert isinstance(refused, Denied)
+    assert refused.code == Code.LOGIN_REQUIRED
 
 
 def test_a_locked_method_can_be_answered_from_a_remembered_device(face: str) -> None:

@@ -1144,3 +1144,28 @@ def test_ids_are_unguessable() -> None:
             int(text, 16)
             seen.add(text)
     assert len(seen) == 100
+
+
+@pytest.mark.requirement("G-02", "G-13")
+@pytest.mark.parametrize("other", ["device", "organization", "on_behalf_of", "session"])
+def test_an_earlier_proof_counts_where_it_was_given(one: World, other: str) -> None:
+    """At level 1 a step-up passes other actions: on this device, in this organization, for this person alone."""
+    one.prove("member.remove")
+    assert one.gate.check("note.edit", CONTEXT, resource=ORG).satisfied_by == "step_up"
+    elsewhere = {
+        "device": context(device="fp_2"),
+        "organization": context(organization="org_8"),
+        "on_behalf_of": context(actor=replace(ACTOR, on_behalf_of=OTHER.id)),
+        "session": context("sess_2"),
+    }[other]
+    assert not one.gate.check("note.edit", elsewhere, resource=ORG).allowed
+
+
+@pytest.mark.requirement("G-02")
+def test_an_earlier_proof_ends_with_the_grant_it_earned(one: World) -> None:
+    """Locking one thing again leaves no door open that the person cannot see."""
+    done = one.prove("member.remove")
+    assert one.gate.check("note.edit", CONTEXT, resource=ORG).allowed
+
+    assert one.gate.revoke(CONTEXT, grant=done.grant.id)
+    assert not one.gate.check("note.edit", CONTEXT, resource=ORG).allowed

@@ -259,3 +259,72 @@ def test_a_guard_of_one_action_does_not_open_another(one: World) -> None:
     one.prove("batch.run")
     both()
     assert ran == [1]
+
+
+def test_a_guard_asks_for_a_number_of_uses(one: World) -> None:
+    """A value, or a function of the arguments; the policy bounds it, and the proof is good as often as was asked."""
+    ran: list[str] = []
+    mine: dict[str, Any] = {"context": CONTEXT, "resource": ORG, "token": lambda token: token}
+
+    @one.gate.guard("batch.run", **mine, uses=lambda names: len(names))
+    def run_all(names: list[str], token: str | None = None) -> None:
+        ran.append("".join(names))
+
+    @one.gate.guard("batch.run", **mine, uses=1)
+    def run_one(token: str | None = None) -> None:
+        ran.append("one")
+
+    for call, asked in ((lambda t=None: run_all(["a", "b"], t), 2), (run_one, 1)):
+        needed = outcome(call)
+        assert isinstance(needed, StepUpRequired)
+        challenge = one.gate.start_offer(needed.offer, CONTEXT)
+        done = one.gate.verify(challenge.id, "passkey", "touch", CONTEXT)
+        token = getattr(done, "token", "")
+        ran.clear()
+        for _ in range(asked):
+            call(token)
+        assert isinstance(outcome(lambda call=call, token=token: call(token)), StepUpRequired)
+        assert len(ran) == asked
+
+
+@pytest.mark.parametrize("uses", [0, -1, True, "3", 2.0, 10**6])
+def test_uses_that_are_no_number_are_found_when_decorating(one: World, uses: Any) -> None:
+    """And what a function makes of the arguments is refused before anything runs: None would mean all there are."""
+    with pytest.raises(InvalidInput, match="uses"):
+        one.gate.guard("batch.run", context=CONTEXT, uses=uses)(lambda: None)
+    with pytest.raises(InvalidInput, match="uses"):
+        _async_gate().guard("batch.run", context=CONTEXT, uses=uses)(_nothing)
+    ran: list[object] = []
+
+    @one.gate.guard("batch.run", context=CONTEXT, uses=lambda many: many)
+    def run_all(many: Any) -> None:
+        ran.append(many)
+
+    for wrong in (uses, None):
+        assert isinstance(outcome(lambda: run_all(wrong)), InvalidInput)  # noqa: B023
+    assert ran == []
+
+
+async def _nothing() -> None:
+    """A function to be guarded."""
+
+
+def test_the_async_guard_asks_for_a_number_of_uses_too() -> None:
+    """Told with the blocked call, so that the challenge is for as many."""
+    gate = _async_gate()
+
+    @gate.guard("batch.run", context=CONTEXT, resource=ORG, uses=lambda many: many, token=lambda token: token)
+    async def run_all(many: int, token: str | None = None) -> int:
+        return many
+
+    async def scene() -> None:
+        with pytest.raises(StepUpRequired) as needed:
+            await run_all(2)
+        challenge = await gate.start_offer(needed.value.offer or "", CONTEXT)
+        assert challenge.uses == 2
+        done = await gate.verify(challenge.id, "passkey", "touch", CONTEXT)
+        assert [await run_all(2, getattr(done, "token", "")) for _ in range(2)] == [2, 2]
+        with pytest.raises(StepUpRequired):
+            await run_all(2, getattr(done, "token", ""))
+
+    asyncio.run(scene())

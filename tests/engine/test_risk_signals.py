@@ -33,6 +33,7 @@ from stepup import (
     ConfigurationError,
     Context,
     Denied,
+    Item,
     MoreNeeded,
     Policy,
     Rejected,
@@ -193,6 +194,8 @@ def test_a_decision_costs_one_read_more(face: str) -> None:
     assert _calls(here, "member.role", many) == ["load", "apply"]
     assert _calls(here, "org.delete", single) == ["load", "apply"]
     assert here.store.during(lambda: here.start("org.delete")) == ["load", "load", "apply"]
+    bundle = [Item("member.role", ORG), Item("member.remove", ORG), Item("note.edit", ORG)]
+    assert here.store.during(lambda: here.gate.require_bundle(bundle, CONTEXT, token="nonsense")) == ["load"]
     challenge = here.start("org.delete")
     answered = here.store.during(lambda: here.gate.verify(challenge.id, "passkey", "touch", CONTEXT))
     assert answered == ["load", "load", "apply", "load", "apply"]
@@ -498,3 +501,16 @@ def test_lint_warns_where_newcomers_are_blocked(face: str) -> None:
 
     assert found(Signals()) == ["vault.close"]
     assert found(lambda who, action: RiskAssessment()) == []
+
+
+@pytest.mark.parametrize("with_token", [True, False])
+def test_a_grant_is_judged_by_the_methods_that_are_left_now(face: str, with_token: bool) -> None:
+    """A password was enough when it was given; while the risk leaves the passkey alone, it opens nothing."""
+    here = world(face=face)
+    token = here.prove("by.password", method="password", answer="pw").token if with_token else None
+    if not with_token:
+        here.prove("by.password", method="password", answer="pw")
+    narrowed = context(risk=RiskAssessment(40, RiskLevel.MEDIUM, methods=frozenset({"passkey"})))
+
+    assert not here.gate.check("by.password", narrowed, resource=ORG, token=token).allowed
+    assert here.gate.check("by.password", CONTEXT, resource=ORG, token=token).allowed

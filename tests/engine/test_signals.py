@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from engine_bench import (
@@ -20,9 +20,9 @@ from engine_bench import (
     world,
 )
 
-from stepup import Code, Context, Denied, Resource, Session, Signal, Verified
+from stepup import Code, Context, Denied, Policy, Resource, Session, Signal, Verified
 from stepup.decide.enrol import ADD
-from stepup.decide.signal import ABOUT_A_SESSION, TABLE, Fate, signal_of
+from stepup.decide.signal import ABOUT_A_SESSION, TABLE, Fate, SignalWord, signal_of
 from stepup.errors import InvalidInput
 from stepup.event import EventType
 from stepup.verifiers import TOTP
@@ -150,6 +150,37 @@ def test_what_is_no_signal_is_refused_by_name(face: str) -> None:
     assert {Signal.SESSION_ROTATED, Signal.LOGGED_OUT} == ABOUT_A_SESSION
 
 
+@pytest.mark.parametrize("signal", sorted(set(Signal) - ABOUT_A_SESSION))
+def test_on_behalf_of_somebody_it_has_to_be_said_whom_it_is_about(face: str, signal: Signal) -> None:
+    """Whose password was it, while Olivia acts for Marcus? The wrong guess would end nothing where it matters."""
+    here = world(face=face)
+    acting = context(actor=replace(ACTOR, on_behalf_of=OTHER.id))
+    mine, theirs = Opened(here, HERE), Opened(here, context(actor=OTHER, age=OLD))
+
+    for who in (acting, acting.actor):
+        assert isinstance(outcome(lambda: here.gate.signal(who, signal)), InvalidInput)  # noqa: B023
+        assert isinstance(outcome(lambda: here.gate.enable(who)), InvalidInput)  # noqa: B023
+    assert mine.granted(HERE)
+
+    assert here.gate.signal(OTHER, signal)
+    assert theirs.fates() == (Fate.ENDS, Fate.ENDS, Fate.ENDS)
+    assert mine.fates() == (Fate.STAYS, Fate.STAYS, Fate.STAYS)
+
+
+def test_a_session_in_which_somebody_acts_for_another_ends_like_any(face: str) -> None:
+    """It is one session, whoever it is used for."""
+    here = world(face=face)
+    acting = context(actor=replace(ACTOR, on_behalf_of=OTHER.id), age=OLD)
+    here.prove("member.role", acting)
+    assert here.gate.check("member.role", acting, resource=ORG).allowed
+
+    assert here.gate.signal(acting, "session_rotated", moved_to="sess_new")
+    moved = replace(acting, session=Session("sess_new"))
+    assert here.gate.check("member.role", moved, resource=ORG).allowed
+    assert here.gate.signal(moved, "logged_out")
+    assert not here.gate.check("member.role", moved, resource=ORG).allowed
+
+
 # -- disabled -------------------------------------------------------------------------------
 
 
@@ -240,3 +271,48 @@ def test_disabling_twice_and_forgetting(face: str) -> None:
     here.gate.signal(ACTOR, "disabled")
     here.gate.forget(ACTOR)
     assert isinstance(here.gate.verify(here.start("member.role").id, "passkey", "touch", CONTEXT), Verified)
+
+
+@pytest.mark.parametrize("signal", sorted(set(Signal) - {Signal.SESSION_ROTATED}))
+def test_where_no_sign_in_is_enough_every_signal_holds_at_once(face: str, signal: Signal) -> None:
+    """The other way, for whoever cannot end the sessions: without a session window the store is always asked."""
+    asked = Policy(methods="any", grant_ttl=600, session_window=0, session_window_trusted=0)
+    here = world(face=face, policies={1: asked, 2: asked})
+    who = context(age=5)
+    for action in ("note.edit", "member.remove"):
+        assert not here.allows(action, who)
+        here.prove(action, who)
+        assert here.allows(action, who)
+
+    tell(here, signal)
+
+    for action in ("note.edit", "member.remove"):
+        assert not here.allows(action, who)
+
+
+@pytest.mark.parametrize("signal", ["password_changed", "risk_raised", "logged_out"])
+def test_what_has_ended_does_not_move_to_a_new_session(face: str, signal: SignalWord) -> None:
+    """Renewing a session takes along what stands in it, and revives nothing."""
+    here = world(face=face)
+    here.prove("member.remove", HERE)
+    here.prove("member.role", HERE)
+    here.gate.signal(ACTOR if signal != "logged_out" else HERE, signal)
+
+    assert here.gate.signal(HERE, "session_rotated", moved_to="sess_new")
+
+    for action in ("member.role", "member.remove", "note.edit"):
+        assert not here.gate.check(action, MOVED, resource=ORG).allowed
+    assert here.gate.grants(MOVED) == ()
+
+
+def test_an_enrolment_is_confirmed_in_its_own_session(face: str) -> None:
+    """Another session of the same person, with an epoch of its own, confirms nothing."""
+    here = real_world(face)
+    who, other = context("sess_1", age=5), context("sess_2", age=5)
+    for one in (who, other):
+        here.start("member.role", one)  # so that both have an epoch
+    here.prove(ADD, who, "password", PASSWORD, resource=Resource("factors", ACTOR.id), params={"method": "totp"})
+    made = here.gate.factors.enrol_totp(who)
+
+    assert not here.gate.factors.confirm_totp(other, made.factor_id, code(made.secret, here.now))
+    assert here.gate.factors.confirm_totp(who, made.factor_id, code(made.secret, here.now))

@@ -207,3 +207,73 @@ def test_a_bundle_is_spent_with_the_callers_transaction(gate: StepUp) -> None:
         with connection.begin(), pytest.raises(StepUpRequired):
             gate.require_bundle(ITEMS, CONTEXT, token=token, within=connection)
     assert not any(passed(pays(gate, item, token)) for item in ITEMS)
+
+
+@pytest.mark.requirement("C-04")
+@pytest.mark.parametrize("spent", range(len(ITEMS)))
+def test_a_bundle_that_is_refused_leaves_the_callers_transaction_as_it_was(gate: StepUp, spent: int) -> None:
+    """One item is gone already: whoever catches that and commits has spent none of the others."""
+    store = gate.store
+    if not isinstance(store, SQLStore):
+        return
+    token = token_for(gate)
+    assert passed(pays(gate, ITEMS[spent], token))
+    with store.engine.connect() as connection, connection.begin(), pytest.raises(StepUpRequired):
+        gate.require_bundle(ITEMS, CONTEXT, token=token, within=connection)
+    others = [item for item in ITEMS if item is not ITEMS[spent]]
+    assert gate.check_bundle(others, CONTEXT, token=token).allowed
+    with store.engine.connect() as connection, connection.begin():
+        gate.require_bundle(others, CONTEXT, token=token, within=connection)
+    assert not any(passed(pays(gate, item, token)) for item in ITEMS)
+
+
+@pytest.mark.parametrize("backend", ASYNC, ids=str)
+def test_a_refused_bundle_leaves_the_transaction_on_the_async_face(backend: Backend, tmp_path: Path) -> None:
+    """The same over the async drivers; and rolled back, every item is as before."""
+    need(backend.server)
+
+    async def whole() -> None:
+        async with opened_async(backend, tmp_path) as store:
+            gate = AsyncStepUp(
+                actions=ACTIONS,
+                verifiers=[ScriptedVerifier("password", answer="right")],
+                store=store,
+                secret=SECRET,
+                clock=FrozenClock(),
+            )
+            challenge = await gate.start_bundle(ITEMS, CONTEXT)
+            done = await gate.verify(challenge.id, "password", "right", CONTEXT)
+            assert isinstance(done, Verified)
+            one, *others = ITEMS
+            await gate.require(one.action, CONTEXT, resource=one.resource, params=one.params, token=done.token)
+            async with store.engine.begin() as connection:
+                with pytest.raises(StepUpRequired):
+                    await gate.require_bundle(ITEMS, CONTEXT, token=done.token, within=connection)
+            async with store.engine.connect() as connection, connection.begin() as transaction:
+                await gate.require_bundle(others, CONTEXT, token=done.token, within=connection)
+                await transaction.rollback()
+            async with store.engine.begin() as connection:
+                assert len(await gate.require_bundle(others, CONTEXT, token=done.token, within=connection)) == 5
+            assert not (await gate.check_bundle(others, CONTEXT, token=done.token)).allowed
+
+    asyncio.run(whole())
+
+
+def test_a_bundle_is_spent_in_one_transaction_of_many(gate: StepUp) -> None:
+    """Callers at once, each in a transaction of its own, each with a part of the list: no item twice."""
+    store = gate.store
+    if not isinstance(store, SQLStore):
+        return
+    token = token_for(gate)
+    lists = [ITEMS[at : at + 3] for at in range(4)]
+
+    def spend(items: tuple[Item, ...]) -> None:
+        with store.engine.connect() as connection, connection.begin():
+            gate.require_bundle(items, CONTEXT, token=token, within=connection)
+
+    found = at_once([partial(spend, items) for items in lists])
+    won = [items for items, one in zip(lists, found, strict=True) if one]
+    taken = [item for items in won for item in items]
+    assert len(taken) == len(set(map(repr, taken)))
+    for item in ITEMS:
+        assert passed(pays(gate, item, token)) is (item not in taken)

@@ -229,8 +229,8 @@ COSTS: Final[Mapping[str, tuple[str, str, int]]] = {
     ),
     "verify, wrong": (
         f"SELECT {BATCH} UPDATE UPDATE COMMIT SELECT WITH",
-        "SELECT BEGIN SELECT UPDATE UPDATE COMMIT SELECT BEGIN INSERT COMMIT",
-        17,
+        "SELECT BEGIN SELECT UPDATE UPDATE COMMIT SELECT BEGIN SELECT UPDATE INSERT COMMIT",
+        18,
     ),
     "an event alone": ("WITH", "BEGIN INSERT COMMIT", 6),
     "list": ("SELECT", "SELECT", 2),

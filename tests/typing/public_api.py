@@ -15,6 +15,7 @@ from stepup import (
     Event,
     Factor,
     Grant,
+    Item,
     MoreNeeded,
     Policy,
     Prompt,
@@ -30,7 +31,7 @@ from stepup import (
 from stepup.changes import Page
 from stepup.mailers import Outbox
 from stepup.stores.memory import AsyncMemoryStore, MemoryStore
-from stepup.testing import FrozenClock, grant, grant_async
+from stepup.testing import FrozenClock, grant, grant_async, grant_bundle, grant_bundle_async
 from stepup.verifiers import TOTP, EmailCode, Password, RecoveryCode
 
 
@@ -75,7 +76,8 @@ def sync_face(context: Context, resource: Resource) -> None:
     assert_type(gate.events(context.actor), Page[Event])
     assert_type(gate.factors.list(context), tuple[Factor, ...])
     assert_type(gate.factors.confirm_totp(context, "id", "123456"), Factor | Rejected)
-    assert_type(grant(gate, "a", context), str)
+    assert_type(grant(gate, "a", context, uses=2), str)
+    assert_type(grant_bundle(gate, [Item("a")], context), str)
 
 
 async def async_face(context: Context) -> None:
@@ -94,4 +96,5 @@ async def async_face(context: Context) -> None:
     assert_type(await gate.require("a", context), Authorization)
     assert_type(await gate.verify("id", "totp", "1", context, rotate=lambda: "new"), Verified | MoreNeeded | Rejected)
     assert_type(await gate.events(context.actor), Page[Event])
-    assert_type(await grant_async(gate, "a", context), str)
+    assert_type(await grant_async(gate, "a", context, uses=2), str)
+    assert_type(await grant_bundle_async(gate, [Item("a")], context), str)

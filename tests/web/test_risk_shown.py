@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 from web_world import Site, context
 
 from stepup import RiskAssessment, RiskLevel
+from stepup.changes import KNOWN, Key
 from stepup.risk import Signals
+from stepup.web import Protocol
 
 both_faces = pytest.mark.parametrize("face", ["sync", "async"])
 
@@ -74,3 +77,51 @@ def test_no_answer_holds_an_address_as_a_reason(face: str, address: str) -> None
 
     assert site.call("GET", "/session").json["riskReasons"] == ["impossible_country_unknown"]
     assert "192.0.2" not in str([one for one in site.call("GET", address).json.items() if one[0] != "events"])
+
+
+class Counted:
+    """A gate's store that notes what is loaded."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self.loads: list[Sequence[Key]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def load(self, partition: str, keys: Sequence[Key]) -> Any:
+        self.loads.append(keys)
+        return await self._inner.load(partition, keys)
+
+
+def loads(face: str, **gate: Any) -> list[Sequence[Key]]:
+    """What ``GET /actions`` loads, with a grant on the shelf."""
+    site = Site(face, gate=gate)
+    prove(site)
+    store = Counted(site.core.store)
+    site.protocol = Protocol(replace(site.core, store=store))
+    assert site.call("GET", "/actions").status == 200
+    return store.loads
+
+
+@both_faces
+def test_the_history_is_loaded_once_for_all_actions(face: str) -> None:
+    """And costs that one call more than a gate without it."""
+    without, having = loads(face), loads(face, risk=Signals())
+
+    assert [KNOWN in keys for keys in having].count(True) == 1
+    assert len(having) == len(without) + 1
+
+
+@both_faces
+def test_an_assessor_of_actions_is_asked_once_for_each(face: str) -> None:
+    """Not once for its level and once more for its status."""
+    asked: list[str] = []
+
+    def assess(who: object, action: str) -> RiskAssessment:
+        asked.append(action)
+        return RiskAssessment()
+
+    site = Site(face, gate={"risk": assess})
+    shown_actions = [one["id"] for one in site.call("GET", "/actions").json["actions"]]
+    assert asked == shown_actions

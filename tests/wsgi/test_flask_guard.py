@@ -14,7 +14,7 @@ from flask_world import ORIGIN, PEOPLE, Browser, World, cookies, make_gate, orga
 from werkzeug.exceptions import InternalServerError
 
 from stepup import Authorization, ConfigurationError, Context, Resource, Session, StepUpError, StepUpRequired
-from stepup.errors import StoreUnavailable, UnknownAction, WrongColour
+from stepup.errors import InvalidInput, StoreUnavailable, UnknownAction, WrongColour
 from stepup.flask import StepUpFlask
 from stepup.stores.memory import MemoryStore
 
@@ -513,3 +513,22 @@ def test_a_bearer_token_is_answered_401_and_sets_no_cookie() -> None:
     assert problem(answer) == (401, "verification_required")
     assert 'error="insufficient_user_authentication"' in answer.headers["WWW-Authenticate"]
     assert cookies(answer) == {}
+
+
+def test_a_guard_asks_for_a_number_of_uses() -> None:
+    """By the argument of the route; what is no number is a mistake when decorating."""
+    world = World()
+
+    @world.app.post("/invite/<int:many>")
+    @world.shim.guard("role.change", uses=lambda many: many)
+    def invite(many: int) -> str:
+        return "invited"
+
+    browser = world.browser()
+    blocked = browser.post("/invite/2")
+    started = browser.post("/stepup/challenges", {"offer": blocked.get_json(force=True)["offer"]})
+    assert started.get_json()["uses"] == 2
+    browser.proved(browser.post("/invite/2"))
+    assert [browser.post("/invite/2").status_code for _ in range(3)] == [200, 200, 403]
+    with pytest.raises(InvalidInput, match="uses"):
+        world.shim.guard("role.change", uses=0)(lambda: "never")

@@ -91,6 +91,32 @@ def test_the_actor_of_the_application_is_the_one_meant() -> None:
     assert problem(browser.post("/role")) == (403, "verification_required")
 
 
+@pytest.mark.parametrize("about", ["usr_2048", "usr_4096"])
+def test_while_somebody_is_impersonated_it_is_about_the_one_it_names(about: str) -> None:
+    """Marcus acts for Olivia. The extension names whose password it was; the tenant is the gate's to know."""
+    acting = Actor("usr_4096", on_behalf_of="usr_2048", tenant="northstar")
+    here = told(user_of=lambda: acting)
+    here.browser().post(f"/send/password_changed/{about}")
+
+    gate = here.shim.gate
+    told_of = {one: len(gate.events(Actor(one, tenant="northstar")).items) for one in ("usr_2048", "usr_4096")}
+    assert told_of == {"usr_2048": 0, "usr_4096": 0} | {about: 1}
+
+
+def test_an_actor_is_meant_as_it_is() -> None:
+    """The same id in another tenant is somebody else."""
+    here = told(user_of=lambda: Actor("usr_2048", tenant="northstar"))
+    with here.app.test_request_context("/"):
+        here.shim.signal("risk_raised", Actor("usr_2048", tenant="southstar"))
+        here.shim.signal("disabled", Actor("usr_2048", tenant="northstar"))
+
+    reasons = {
+        tenant: [one.reason for one in here.shim.gate.events(Actor("usr_2048", tenant=tenant)).items]
+        for tenant in ("northstar", "southstar")
+    }
+    assert reasons == {"northstar": ["disabled"], "southstar": ["risk_raised"]}
+
+
 def test_it_is_told_of_somebody() -> None:
     """Nobody, and a word that is none, are mistakes of the developer."""
     here = told()

@@ -97,8 +97,8 @@ class AsyncDeciding:
         ask ``check_bundle`` first, and give the bundle's token to ``require`` for each. At most 32 items, and none
         twice; for more of the same, ask for ``uses=`` of one call.
 
-        Returns an ``Authorization`` for each item, in order. ``request_id`` and ``within`` as in ``require``; roll
-        back a transaction of yours when this raises, for items may have been spent in it before another was lost.
+        Returns an ``Authorization`` for each item, in order. ``request_id`` and ``within`` as in ``require``;
+        with ``within`` too, all are spent or none, and a refusal leaves the transaction as it was.
 
         Raises:
             StepUpRequired: fresh proof would open it; carries one offer for all.
@@ -129,15 +129,18 @@ class AsyncDeciding:
         context: Context | Callable[..., Context] | None = None,
         token: str | Callable[..., str | None] | None = None,
         within: object = None,
+        uses: int | Callable[..., int] | None = None,
     ) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Coroutine[Any, Any, R]]]:
         """Guard a function: ``require`` runs before each call of it.
 
-        ``resource``, ``params``, ``context``, ``token`` and ``within`` are values, or functions that are given those
-        of the guarded function's arguments that they name. Without ``context``, the gate's ``context_of`` is asked.
+        ``resource``, ``params``, ``context``, ``token``, ``within`` and ``uses`` are values, or functions that are
+        given those of the guarded function's arguments that they name. Without ``context``, the gate's ``context_of``
+        is asked.
 
         Raises:
             UnknownAction: when decorating, for an action nobody registered.
             ConfigurationError: when decorating, for a missing context or an unknown argument.
+            InvalidInput: when decorating, for ``uses`` that are no number of uses.
             WrongColour: when decorating a function of the other colour.
         """
 
@@ -153,6 +156,7 @@ class AsyncDeciding:
                 context=context or self._context_of,
                 token=token,
                 within=within,
+                uses=uses,
             )
 
             @functools.wraps(function)
@@ -165,6 +169,7 @@ class AsyncDeciding:
                     params=call.params,
                     token=call.token,
                     within=call.within,
+                    uses=call.uses,
                 )
                 return await function(*args, **kwargs)
 

@@ -54,8 +54,12 @@ class AsyncUpkeep:
         rotated one. It needs no proof and opens nothing. Returns False only where a session ended in which nothing
         had been opened.
 
+        It ends no sign-in: a session that is still fresh passes levels 1 and 2 without a store call, also of somebody
+        ``disabled``. End the application's sessions with it, or give those levels a policy with no session window.
+
         Raises:
-            InvalidInput: for a word that is no signal, or a session that is missing.
+            InvalidInput: for a word that is no signal, a session that is missing, or somebody who acts on behalf of
+                somebody else where one person is meant.
             StoreUnavailable: if the outcome is not known; call it again.
         """
         return await signals.signal(self.core, who, signal, session_id, moved_to)
@@ -66,6 +70,7 @@ class AsyncUpkeep:
         Nothing that had ended comes back. Guard it like the application's own way to enable an account.
 
         Raises:
+            InvalidInput: for somebody who acts on behalf of somebody else: which of the two is meant has to be said.
             StoreUnavailable: if the outcome is not known; call it again.
         """
         return await signals.enable(self.core, who)

@@ -75,7 +75,11 @@ async def check(
     uses: int | None = None,
 ) -> Decision:
     """Decide without spending or recording anything; see ``StepUp.check``."""
-    request = await core.request(action, context, resource, params, uses=uses)
+    return await check_made(core, await core.request(action, context, resource, params, uses=uses), token)
+
+
+async def check_made(core: Core, request: Request, token: object = None) -> Decision:
+    """``check``, for a call made concrete already."""
     return (await _decide(core, asked(core, request, token, None, spend=False))).decision
 
 

@@ -18,6 +18,7 @@ from stepup.decide import freshness, redeeming
 from stepup.decide.authorize import Candidate
 from stepup.decide.holding import answer
 from stepup.decide.request import Request, refused_outright
+from stepup.decide.signal import is_disabled
 from stepup.decision import Authorization, Decision, Outcome, Reason
 from stepup.errors import Code, StoreBusy
 from stepup.grant import Claim, Grant
@@ -105,6 +106,8 @@ async def _by_token(core: Core, asking: Asking) -> Found:
 async def _by_shelf(core: Core, asking: Asking) -> Found:
     request, now = asking.request, asking.now
     snapshot = await core.load(core.partition(request.context.actor), (*pure.authorize_keys(request), THROTTLE, ROSTER))
+    if is_disabled(snapshot):
+        return Found(request.denied(Code.ACTION_BLOCKED, "disabled"))
     found, why = pure.bundles_on_shelf(request, pure.shelf_of(request, snapshot), snapshot, now)
     for taken in found:
         uses = _uses(asking, taken)
@@ -145,43 +148,25 @@ async def _redeem(core: Core, asking: Asking, uses: tuple[Use, ...]) -> str | No
     """Spend every call, or see whether all of them stand; why not, if not."""
     where = core.partition(asking.request.context.actor)
     if not asking.spend:
-        return await _why_not(core, asking, uses)
-    if asking.through is not None:
-        return await _redeem_within(core, asking, uses)
+        return (await _why_not(core, asking, uses))[0]
     for _ in range(TRIES):
         pairs = [(use.request, use.grant) for use in uses]
         changes = redeeming.redeem_all(pairs, asking.now, [event_id() for _ in uses], asking.request_hash)
-        lost = await core.apply(where, changes)
+        lost = await core.apply(where, changes, asking.through)
         if lost is None:
             return None
         if lost.key is None:
             continue
-        why = await _why_not(core, asking, uses)
-        return None if why is None and lost.key.kind == "claim" else why or "revoked"
+        why, own = await _why_not(core, asking, uses)
+        return None if own else why or "revoked"
     raise StoreBusy(f"Redeeming met a conflict of unknown cause {TRIES} times.")
 
 
-async def _redeem_within(core: Core, asking: Asking, uses: tuple[Use, ...]) -> str | None:
-    """Spend every call in a transaction of the caller's, one after the other, since only such batches join one.
-
-    What was spent before one is lost to somebody else stays spent in that transaction: safe, and undone by a rollback.
-    """
-    if (why := await _why_not(core, asking, uses)) is not None:
-        return why
-    where = core.partition(asking.request.context.actor)
-    for use in uses:
-        changes = redeeming.redeem(use.request, use.grant, asking.now, event_id(), asking.request_hash)
-        lost = await core.apply(where, changes, asking.through)
-        if lost is not None:
-            return redeeming.lost_because(use.grant, lost.key) if lost.key is not None else "revoked"
-    return None
-
-
-async def _why_not(core: Core, asking: Asking, uses: tuple[Use, ...]) -> str | None:
-    """Why a call cannot be spent any more; None if all can, or if this very request has spent them all."""
+async def _why_not(core: Core, asking: Asking, uses: tuple[Use, ...]) -> tuple[str | None, bool]:
+    """Why a call cannot be spent any more, None if all can; and whether this very request has spent them all."""
     keys = dict.fromkeys(key for use in uses for key in redeeming.grant_keys(use.grant))
     snapshot = await core.load(core.partition(asking.request.context.actor), tuple(keys), asking.through)
     why = next((why for use in uses if (why := redeeming.standing(use.grant, snapshot)) is not None), None)
     claims = [snapshot.get(claim_key(use.grant.claim), Claim) for use in uses]
     own = asking.through is None and all(redeeming.same_request(claim, asking.request_hash) for claim in claims)
-    return None if why == "spent" and own else why
+    return why, why == "spent" and own

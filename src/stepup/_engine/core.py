@@ -29,7 +29,7 @@ from stepup.factor import Factor, Roster
 from stepup.keys import KeyRing, Vault
 from stepup.limits import Limits
 from stepup.notices import Notice, Notices
-from stepup.policy import MAX_USES, Params, Risk
+from stepup.policy import Params, Risk
 from stepup.ports import (
     ApprovalHooks,
     AsyncRiskAssessor,
@@ -42,10 +42,11 @@ from stepup.ports import (
     Stored,
 )
 from stepup.registry import Registry
+from stepup.rules import require_uses
 from stepup.token import TokenWriter
 
 from .device_tokens import DeviceTokens
-from .risk import assessed
+from .risk import Judged, assessed
 
 T = TypeVar("T")
 TRIES: Final = 8
@@ -107,11 +108,12 @@ class Core:
         params: Params | None,
         at_least: Risk = Risk.LOW,
         uses: int | None = None,
+        judged: Judged | None = None,
     ) -> Request:
-        """Make a call concrete, with the session's risk assessed."""
-        risk, visit = None, None
-        judged = self.assess is not None or self.watch is not None
-        if judged and isinstance(context, Context):  # pyright: ignore[reportUnnecessaryIsInstance] -- resolve() refuses anything else
+        """Make a call concrete, with the session's risk assessed; *judged* is what ``judged`` found a moment ago."""
+        risk, visit = judged or (None, None)
+        asks = judged is None and (self.assess is not None or self.watch is not None)
+        if asks and isinstance(context, Context):  # pyright: ignore[reportUnnecessaryIsInstance] -- resolve() refuses anything else
             risk, visit = await assessed(self, context, self.registry.action(action).id)
         made = resolve(self.registry, self.ring, action, context, resource, params, risk, at_least)
         if visit is None and context.device_token is None and uses is None:
@@ -119,7 +121,7 @@ class Core:
         counted = None if uses is None else require_uses(uses)
         return replace(made, visit=visit, presented=self.trust.read(context.device_token), uses=counted)
 
-    async def bundle(self, items: Iterable[Item], context: Context, at_least: Sequence[Risk] = ()) -> Request:
+    async def bundle(self, items: Iterable[Item], context: Context, levels: Sequence[Risk] = ()) -> Request:
         """Make a bundle concrete, each call as if it came alone.
 
         Raises:
@@ -128,12 +130,22 @@ class Core:
         if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
             raise InvalidInput("items", f"must be a sequence of Item, not {type(cast('object', items)).__name__}")
         listed: list[object] = list(itertools.islice(items, MAX_ITEMS + 1))
-        made: list[Request] = []
-        for one, level in itertools.zip_longest(listed, at_least, fillvalue=Risk.LOW):
+        judged, made = await self.judged(context), list[Request]()
+        for one, level in itertools.zip_longest(listed, levels, fillvalue=Risk.LOW):
             if not isinstance(one, Item):
                 raise InvalidInput("items", f"holds a {type(one).__name__}, not an Item")
-            made.append(await self.request(one.action, context, one.resource, one.params, Risk(cast("int", level))))
+            at_least = Risk(cast("int", level))
+            made.append(await self.request(one.action, context, one.resource, one.params, at_least, judged=judged))
         return bundle_of(made)
+
+    async def judged(self, context: Context) -> Judged | None:
+        """The risk by the person's history, read once for several calls of one request; None where nobody keeps one.
+
+        An assessor that judges calls is asked about each.
+        """
+        if self.watch is None or not isinstance(context, Context):  # pyright: ignore[reportUnnecessaryIsInstance] -- request() refuses anything else
+            return None
+        return await assessed(self, context, "")
 
     @property
     def remembered(self) -> tuple[Key, ...]:
@@ -297,17 +309,6 @@ class Core:
     def now(self) -> datetime:
         """The current time, never earlier than seen before."""
         return self.clock.now()
-
-
-def require_uses(uses: object) -> int:
-    """*uses*, if it is a number of uses that can be asked for.
-
-    Raises:
-        InvalidInput: if it is not.
-    """
-    if not isinstance(uses, int) or isinstance(uses, bool) or not 1 <= uses <= MAX_USES:
-        raise InvalidInput("uses", f"must be a whole number from 1 to {MAX_USES}")
-    return uses
 
 
 def _sound(factor: Factor) -> bool:

@@ -49,16 +49,16 @@ async def permitted(core: Core, context: Context, method: str, label: str, token
     denied = refused_outright(await core.request(pure.ADD, context, pure.factors_of(context), {"method": method}))
     if denied is not None:
         raise Denied(denied)
-    epoch = await actor_epoch(core, context)
+    epochs = await standing_epochs(core, context)
     first = pure.may_add_first(context, await every(core, context), now)
     if first is True:
         return pure.Enrolling(
-            context, session, pure.session_strength(context, core.methods, now), label, first=True, epoch=epoch
+            context, session, pure.session_strength(context, core.methods, now), label, first=True, epochs=epochs
         )
     if first is False:
         raise Denied(refusal(pure.ADD, Code.LOGIN_REQUIRED, "first_factor_needs_fresh_session", login=core.login_url))
     granted = await require(core, pure.ADD, context, pure.factors_of(context), {"method": method}, token, None)
-    return pure.Enrolling(context, session, granted.strength, label, epoch=epoch)
+    return pure.Enrolling(context, session, granted.strength, label, epochs=epochs)
 
 
 def own_account(context: Context, action: str) -> None:
@@ -72,16 +72,17 @@ def own_account(context: Context, action: str) -> None:
         raise Denied(Decision(Outcome.DENIED, Code.ACTION_BLOCKED, action, 3, (reason,)))
 
 
-async def actor_epoch(core: Core, context: Context) -> int:
-    """The actor's epoch before anything is required: what is permitted under it ends with it.
+async def standing_epochs(core: Core, context: Context) -> tuple[int, int]:
+    """The epochs of actor and session before anything is required: what is permitted under them ends with them.
 
     Raises:
         Denied: for somebody whom the application has disabled.
     """
-    snapshot = await core.load(core.partition(context.actor), (ACTOR_EPOCH, ACCOUNT))
+    session = session_hash(core.ring, context)
+    snapshot = await core.load(core.partition(context.actor), (ACTOR_EPOCH, session_epoch(session), ACCOUNT))
     if is_disabled(snapshot):
         raise Denied(refusal(pure.ADD, Code.ACTION_BLOCKED, "disabled"))
-    return snapshot.version(ACTOR_EPOCH)
+    return pure.epochs_of(session, snapshot)
 
 
 async def wait(core: Core, enrolling: pure.Enrolling, made: StoredFactor) -> datetime:

@@ -14,7 +14,7 @@ from typing import Final, Protocol, cast, runtime_checkable
 from stepup.binding import session_hash
 from stepup.ceremony import REJECTED, Ceremony, Checked, Verdict
 from stepup.challenge import FactorRef
-from stepup.changes import ACTOR_EPOCH, ROSTER, THROTTLE, Changes, Snapshot, factor_key
+from stepup.changes import ACTOR_EPOCH, ROSTER, THROTTLE, Changes, Snapshot, factor_key, session_epoch
 from stepup.context import (
     RECOVERY_CODE,
     Actor,
@@ -38,12 +38,12 @@ from .authorize import require
 from .core import Core, ids, logger
 from .enrolment import (
     Confirmed,
-    actor_epoch,
     clean_label,
     confirm,
     own_account,
     permitted,
     refusal,
+    standing_epochs,
     tell_added,
     wait,
 )
@@ -105,7 +105,8 @@ async def new_recovery_codes(core: Core, context: Context, token: object) -> tup
         "tuple[StoredFactor, tuple[str, ...]]", maker.new(f"recovery_{token_hex(8)}", core.vault, context.actor)
     )
     listed = Factor(made.id, RECOVERY_CODE, stands_for=target.method, quarantined_until=target.quarantined_until)
-    now, keys = core.now(), (ROSTER, ACTOR_EPOCH, THROTTLE, factor_key(RECOVERY_CODE), *core.remembered)
+    ends_with = session_epoch(enrolling.session)
+    now, keys = core.now(), (ROSTER, ACTOR_EPOCH, ends_with, THROTTLE, factor_key(RECOVERY_CODE), *core.remembered)
 
     def decide(snapshot: Snapshot) -> tuple[Changes | None, Factor | None]:
         if pure.revoked(enrolling, snapshot):
@@ -127,7 +128,7 @@ async def remove(core: Core, context: Context, factor_id: str, token: object) ->
         return False
     if roster_of(await core.load(where, (ROSTER,))).get(factor_id) is None:
         return False
-    epoch = await actor_epoch(core, context)
+    session, epochs = session_hash(core.ring, context), await standing_epochs(core, context)
     await require(core, pure.REMOVE, context, Resource("factor", factor_id), None, token, None)
     now = core.now()
     found = await every(core, context)
@@ -139,11 +140,12 @@ async def remove(core: Core, context: Context, factor_id: str, token: object) ->
 
     def decide(snapshot: Snapshot) -> tuple[Changes | None, bool]:
         factor = roster_of(snapshot).get(factor_id)
-        if factor is None or snapshot.version(ACTOR_EPOCH) != epoch:
+        if factor is None or pure.epochs_of(session, snapshot) != epochs:
             return None, False
-        return pure.remove(context, factor, others, snapshot, now, ids()), True
+        return pure.remove(context, session, factor, others, snapshot, now, ids()), True
 
-    gone = await core.commit(where, (ROSTER, ACTOR_EPOCH, *methods, *core.remembered), decide)
+    keys = (ROSTER, ACTOR_EPOCH, session_epoch(session), *methods, *core.remembered)
+    gone = await core.commit(where, keys, decide)
     if gone:
         await tell(core, context, Notice.of(NoticeKind.FACTOR_REMOVED, context, now, method=method))
     return gone

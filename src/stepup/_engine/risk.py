@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger("stepup")
 
 
-async def assessed(core: Core, context: Context, action: str) -> tuple[RiskAssessment | None, Visit | None]:
+Judged = tuple[RiskAssessment | None, Visit | None]
+"""What was said of a request, and where it comes from, if the gate keeps a history."""
+
+
+async def assessed(core: Core, context: Context, action: str) -> Judged:
     """What the gate's assessor says of a call, and where the call comes from if the gate keeps a history."""
     if core.watch is not None:
         visit = await _visit(core, core.watch, context)

@@ -18,6 +18,8 @@ async def signal(core: Core, who: Actor | Context, word: object, session_id: str
     """Carry a signal out; see ``StepUp.signal``."""
     told, context = pure.signal_of(word), _context(who, session_id)
     session, now = session_hash(core.ring, context), core.now()
+    if told not in pure.ABOUT_A_SESSION:
+        _require_one(context, told.value)
     if moved_to is None and told is pure.Signal.SESSION_ROTATED:
         raise InvalidInput("moved_to", "is missing: session_rotated tells the new session id")
     if moved_to is not None and told is not pure.Signal.SESSION_ROTATED:
@@ -44,12 +46,27 @@ async def signal(core: Core, who: Actor | Context, word: object, session_id: str
 async def enable(core: Core, who: Actor | Context) -> bool:
     """Let a person start again; see ``StepUp.enable``."""
     context, now = _context(who, None), core.now()
+    _require_one(context, "enable")
 
     def decide(snapshot: Snapshot) -> tuple[Changes | None, bool]:
         changes = pure.enable(context, snapshot, now, ids())
         return changes, changes is not None
 
     return await core.commit(core.partition(context.actor), (ACTOR_EPOCH, ACCOUNT), decide)
+
+
+def _require_one(context: Context, what: str) -> None:
+    """Refuse somebody who acts for another: which of the two is meant, nobody but the application knows.
+
+    A guess would end nothing where it matters, and nobody would notice.
+
+    Raises:
+        InvalidInput: if it is so.
+    """
+    if context.actor.on_behalf_of is not None:
+        raise InvalidInput(
+            "who", f"acts on behalf of somebody, and {what} is about one person", remedy="Pass the Actor it is about."
+        )
 
 
 def _context(who: Actor | Context, session_id: str | None) -> Context:

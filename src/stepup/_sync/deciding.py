@@ -99,8 +99,8 @@ class Deciding:
         ask ``check_bundle`` first, and give the bundle's token to ``require`` for each. At most 32 items, and none
         twice; for more of the same, ask for ``uses=`` of one call.
 
-        Returns an ``Authorization`` for each item, in order. ``request_id`` and ``within`` as in ``require``; roll
-        back a transaction of yours when this raises, for items may have been spent in it before another was lost.
+        Returns an ``Authorization`` for each item, in order. ``request_id`` and ``within`` as in ``require``;
+        with ``within`` too, all are spent or none, and a refusal leaves the transaction as it was.
 
         Raises:
             StepUpRequired: fresh proof would open it; carries one offer for all.
@@ -131,15 +131,18 @@ class Deciding:
         context: Context | Callable[..., Context] | None = None,
         token: str | Callable[..., str | None] | None = None,
         within: object = None,
+        uses: int | Callable[..., int] | None = None,
     ) -> Callable[[Callable[P, R]], Callable[P, R]]:
         """Guard a function: ``require`` runs before each call of it.
 
-        ``resource``, ``params``, ``context``, ``token`` and ``within`` are values, or functions that are given those
-        of the guarded function's arguments that they name. Without ``context``, the gate's ``context_of`` is asked.
+        ``resource``, ``params``, ``context``, ``token``, ``within`` and ``uses`` are values, or functions that are
+        given those of the guarded function's arguments that they name. Without ``context``, the gate's ``context_of``
+        is asked.
 
         Raises:
             UnknownAction: when decorating, for an action nobody registered.
             ConfigurationError: when decorating, for a missing context or an unknown argument.
+            InvalidInput: when decorating, for ``uses`` that are no number of uses.
             WrongColour: when decorating a function of the other colour.
         """
 
@@ -155,6 +158,7 @@ class Deciding:
                 context=context or self._context_of,
                 token=token,
                 within=within,
+                uses=uses,
             )
 
             @functools.wraps(function)
@@ -167,6 +171,7 @@ class Deciding:
                     params=call.params,
                     token=call.token,
                     within=call.within,
+                    uses=call.uses,
                 )
                 return function(*args, **kwargs)
 

@@ -99,7 +99,7 @@ def session_strength(context: Context, methods: Mapping[str, MethodInfo], now: d
 @dataclass(frozen=True, slots=True)
 class Enrolling:
     """One enrolment: who, from which session, under how strong a proof, whether as the first of all,
-    and the actor's epoch when it was permitted: a revocation since then ends it.
+    and the epochs of actor and session when it was permitted: what has ended either since then ends it.
     """
 
     context: Context
@@ -107,7 +107,7 @@ class Enrolling:
     proved: int
     label: str = ""
     first: bool = False
-    epoch: int | None = None
+    epochs: tuple[int, int] | None = None
 
 
 def start_enrolment(one: Enrolling, made: StoredFactor, snapshot: Snapshot, now: datetime, ids: Ids) -> Changes | None:
@@ -139,8 +139,13 @@ def start_enrolment(one: Enrolling, made: StoredFactor, snapshot: Snapshot, now:
 
 
 def revoked(one: Enrolling, snapshot: Snapshot) -> bool:
-    """Whether everything was revoked since the enrolment was permitted."""
-    return one.epoch is not None and snapshot.version(ACTOR_EPOCH) != one.epoch
+    """Whether everything, or the session, was revoked since the enrolment was permitted."""
+    return one.epochs is not None and epochs_of(one.session, snapshot) != one.epochs
+
+
+def epochs_of(session: str | None, snapshot: Snapshot) -> tuple[int, int]:
+    """The epochs of the actor and of *session*; one that is not there yet counts as the one it will be."""
+    return snapshot.version(ACTOR_EPOCH), snapshot.version(session_epoch(session)) or 1
 
 
 def pending_factor(
@@ -205,7 +210,7 @@ def enrol(
         method=made.method,
         detail={**(public or {}), "factor": made.id, "quarantined_until": until.isoformat() if until else None},
     )
-    return Changes(now, puts, events=(made_event,)), listed
+    return Changes(now, puts, (snapshot.check(session_epoch(one.session)),), (made_event,)), listed
 
 
 def _relieved(throttle: Throttle, factor_id: str, *, trusted: bool) -> Throttle:
@@ -223,7 +228,13 @@ def stands_for(every: Iterable[Factor], methods: Mapping[str, MethodInfo]) -> Fa
 
 
 def remove(
-    context: Context, factor: Factor, others: Iterable[str], snapshot: Snapshot, now: datetime, ids: Ids
+    context: Context,
+    session: str | None,
+    factor: Factor,
+    others: Iterable[str],
+    snapshot: Snapshot,
+    now: datetime,
+    ids: Ids,
 ) -> Changes:
     """Remove a factor, its secret, and recovery codes that stood for nothing else."""
     before = snapshot.get(ROSTER, Roster) or Roster()
@@ -244,7 +255,7 @@ def remove(
         method=factor.method,
         detail={"factor": factor.id, "also_removed": len(gone) - 1},
     )
-    return Changes(now, tuple(puts), events=(made,))
+    return Changes(now, tuple(puts), (snapshot.check(session_epoch(session)),), (made,))
 
 
 def _changed(snapshot: Snapshot, now: datetime) -> tuple[Record, ...]:

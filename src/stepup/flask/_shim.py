@@ -21,7 +21,7 @@ from stepup.decide.signal import Signal, SignalWord
 from stepup.decision import Authorization, Decision
 from stepup.errors import ConfigurationError, InvalidInput, Refused, StepUpError, Unavailable, WrongColour
 from stepup.policy import BUNDLE, Params
-from stepup.web.people import actor_of
+from stepup.web.people import actor_of, told_of
 from stepup.web.site import Site, SiteOptions
 from stepup.web.visits import Visit
 
@@ -128,15 +128,17 @@ class StepUpFlask:
         resource: Resource | Callable[..., Resource | None] | None = None,
         params: Params | Callable[..., Params | None] | None = None,
         within: object = None,
+        uses: int | Callable[..., int] | None = None,
     ) -> Callable[[Callable[P, R]], Callable[P, R]]:
         """Guard a view; put it below the route, the permission check and the validation.
 
-        ``resource``, ``params`` and ``within`` are values, or functions that are given those of the view's arguments
-        that they name. For what only the view's body knows, call ``require`` there.
+        ``resource``, ``params``, ``within`` and ``uses`` are values, or functions that are given those of the view's
+        arguments that they name. For what only the view's body knows, call ``require`` there.
 
         Raises:
             UnknownAction: when decorating, for an action nobody registered.
             ConfigurationError: when decorating, for an unknown argument or above a route.
+            InvalidInput: when decorating, for ``uses`` that are no number of uses.
             WrongColour: when decorating an async view.
         """
 
@@ -151,7 +153,8 @@ class StepUpFlask:
                 context=lambda: self._asking().known,
                 token=lambda: self._visit().token(action),
                 within=within,
-            )(with_names(view, resource, params, within))
+                uses=uses,
+            )(with_names(view, resource, params, within, uses))
             self._guarded.append(view)
             return guarded
 
@@ -266,11 +269,7 @@ class StepUpFlask:
             StoreUnavailable: if the outcome is not known.
         """
         context = self._visit().leaving
-        about = None if user is None else actor_of(behind(user))
-        if user is None or (about is not None and context is not None and about.id == context.actor.id):
-            who = context  # who it is to the gate, ``user_of`` knows best
-        else:
-            who = None if about is None else Context(about)
+        who = context if user is None else told_of(behind(user), context)
         if who is None:
             raise InvalidInput("signal", "was told of nobody", remedy="Pass the user whom it is about.")
         self.gate.signal(who, signal)

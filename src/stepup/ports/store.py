@@ -125,6 +125,8 @@ class Joined(Protocol):
     async def apply(self, partition: Partition, changes: Changes) -> Applied | Lost:
         """As ``Store.apply``, but for the commit, which is the caller's. Used for the batch that redeems, only.
 
+        Lost, it has written nothing, and the caller's transaction is as it was.
+
         Raises:
             StoreUnavailable: for any error of the database; the caller's transaction can only be rolled back then.
         """

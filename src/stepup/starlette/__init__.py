@@ -35,7 +35,7 @@ from stepup.web.visits import Visit
 
 from ._asgi import path_below
 from ._gate import Gate, SyncGate, require_sync
-from ._guard import Part, guarded, params_of, resource_of
+from ._guard import Part, guarded, params_of, resource_of, uses_of, uses_part
 from ._shim import Endpoint, OrganizationOf, RotateOwn, Shim
 
 E = TypeVar("E", bound=Callable[..., Any])
@@ -109,22 +109,25 @@ class StepUpStarlette:
         *,
         resource: Resource | Callable[..., object] | None = None,
         params: Params | Callable[..., object] | None = None,
+        uses: int | Callable[..., object] | None = None,
     ) -> Callable[[E], E]:
         """Guard an endpoint, of HTTP or of a WebSocket: ``require`` runs before it.
 
-        ``resource`` and ``params`` are values, or functions, async ones too, that are given parameters of the path by
-        name, or ``connection``. Put the guard below the permission check. A blocked handshake is refused.
+        ``resource``, ``params`` and ``uses`` are values, or functions, async ones too, that are given parameters of the
+        path by name, or ``connection``. Put the guard below the permission check. A blocked handshake is refused.
 
         Raises:
             UnknownAction: when decorating, for an action nobody registered.
             ConfigurationError: when decorating, for functions that cannot be called so.
+            InvalidInput: when decorating, for ``uses`` that are no number of uses.
         """
         self._shim.engine.core.registry.action(action)
-        parts = Part("resource", resource), Part("params", params)
+        parts, number = (Part("resource", resource), Part("params", params)), uses_part(uses)
 
         async def before(connection: HTTPConnection) -> None:
             about, with_what = await resource_of(parts[0], connection), await params_of(parts[1], connection)
-            await self.require(connection, action, resource=about, params=with_what)
+            often = await uses_of(number, connection)
+            await self.require(connection, action, resource=about, params=with_what, uses=often)
 
         def decorate(endpoint: E) -> E:
             return cast("E", guarded(endpoint, before))

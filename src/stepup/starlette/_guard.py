@@ -1,7 +1,8 @@
 """Guarding endpoints: functions of one connection, methods of endpoint classes, WebSocket endpoints.
 
-What a call is about comes from the connection: ``resource`` and ``params`` are values, or functions whose arguments
-are parameters of the path by name, or ``connection`` for all of it. They may be async, for the body of a request.
+What a call is about comes from the connection: ``resource``, ``params`` and ``uses`` are values, or functions whose
+arguments are parameters of the path by name, or ``connection`` for all of it. They may be async, for the body of a
+request.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from stepup._bridge import is_async
 from stepup.context import Resource
 from stepup.errors import ConfigurationError, InvalidInput
 from stepup.policy import Params
+from stepup.rules import require_uses
 
 Endpoint = Callable[..., Any]
 Before = Callable[[HTTPConnection], Awaitable[object]]
@@ -56,7 +58,7 @@ def _connection(endpoint: Endpoint, args: tuple[object, ...], kwargs: Mapping[st
 
 
 class Part:
-    """``resource`` or ``params`` of a guard."""
+    """``resource``, ``params`` or ``uses`` of a guard."""
 
     def __init__(self, name: str, given: Given) -> None:
         """Look at what the function asks for.
@@ -118,3 +120,23 @@ async def params_of(part: Part, connection: HTTPConnection) -> Params | None:
     if made is not None and not isinstance(made, Mapping):
         raise InvalidInput("guard params", f"gave a {type(made).__name__}, not a mapping")
     return cast("Params | None", made)
+
+
+def uses_part(given: Given) -> Part | None:
+    """``uses`` of a guard; None where it asks for no number.
+
+    Raises:
+        InvalidInput: for what is no number of uses.
+    """
+    if given is None:
+        return None
+    return Part("uses", given if callable(given) else require_uses(given))
+
+
+async def uses_of(part: Part | None, connection: HTTPConnection) -> int | None:
+    """How many uses a call asks for.
+
+    Raises:
+        InvalidInput: for what is no number of uses; None would mean as many as the policy gives.
+    """
+    return None if part is None else require_uses(await part.of(connection))

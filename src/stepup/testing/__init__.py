@@ -2,6 +2,7 @@
 
 ===================== =============================================================================
 ``grant``             a real token for a call, with nothing proved (``grant_async`` for the async gate)
+``grant_bundle``      one for several calls (``grant_bundle_async``)
 ``FrozenClock``       time that moves when it is told to
 ``Outbox``            a mailer that keeps what it is given
 ``ScriptedVerifier``  a method whose right answer you choose
@@ -21,6 +22,8 @@ from stepup.mailers import Outbox as Outbox
 from .clock import FrozenClock as FrozenClock
 from .grants import grant as grant
 from .grants import grant_async as grant_async
+from .grants import grant_bundle as grant_bundle
+from .grants import grant_bundle_async as grant_bundle_async
 from .passkey import SoftPasskey as SoftPasskey
 from .scripted import ScriptedVerifier as ScriptedVerifier
 from .store import AsyncStoreContract as AsyncStoreContract
@@ -43,6 +46,8 @@ __all__ = [
     "check_store",
     "grant",
     "grant_async",
+    "grant_bundle",
+    "grant_bundle_async",
 ]
 
 

@@ -1,4 +1,4 @@
-"""``grant``: a real token for an application's own tests, without a person to prove anything.
+"""``grant`` and ``grant_bundle``: real tokens for an application's own tests, without a person to prove anything.
 
 It runs the ceremony the gate would run (policy, binding, challenge, attempt, minting) on the gate's own
 store and keys; only the verifiers are replaced, by ones that accept whatever they are given. Nothing in the
@@ -7,14 +7,16 @@ library proper can do this, so a production process that does not import ``stepu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from stepup._async import AsyncStepUp
 from stepup._bridge import run_sync
 from stepup._engine import start, verify
 from stepup._engine.core import Core
 from stepup._sync import StepUp
+from stepup.bundle import Item
 from stepup.ceremony import Begun, Ceremony, Checked, Prompt, State, Verdict
 from stepup.challenge import Challenge
 from stepup.changes import ROSTER, Applied, Changes, Key, Lost, Partition, Record
@@ -25,6 +27,8 @@ from stepup.errors import ConfigurationError
 from stepup.factor import Factor
 from stepup.policy import Params
 from stepup.ports import AsyncStore, AsyncVerifier
+
+_REASON: Final = "stepup.testing"
 
 
 class _Accepting:
@@ -57,19 +61,34 @@ def grant(
     *,
     resource: Resource | None = None,
     params: Params | None = None,
+    uses: int | None = None,
 ) -> str:
     """Mint a real grant for this call and return its token.
 
     The call is then let through by ``gate.require(..., token=token)``, or without the token where the policy
-    lets the session's grant be found. For ``AsyncStepUp``, use ``grant_async``.
+    lets the session's grant be found. ``uses`` asks for a number of uses, which the policy bounds. For
+    ``AsyncStepUp``, use ``grant_async``.
 
     Raises:
         Denied: where not even a right answer would open the call (blocked session risk).
         ConfigurationError: for an async gate, or a requirement that its methods cannot meet.
+        InvalidInput: as ``gate.start``.
     """
-    if not isinstance(gate, StepUp):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
-        raise ConfigurationError("grant() takes a StepUp.", remedy="Use `await grant_async(...)` with AsyncStepUp.")
-    return run_sync(_minted(gate.core, action, context, resource, params))
+    return run_sync(_minted(_sync_core(gate, "grant"), context, _opening(action, context, resource, params, uses)))
+
+
+def grant_bundle(gate: StepUp, items: Iterable[Item], context: Context) -> str:
+    """Mint a real grant for several calls and return its token.
+
+    They are then let through by ``gate.require_bundle(items, context, token=token)``, or one by one by ``require``.
+    For ``AsyncStepUp``, use ``grant_bundle_async``.
+
+    Raises:
+        Denied: where not even a right answer would open all of them.
+        ConfigurationError: for an async gate, or a requirement that its methods cannot meet.
+        InvalidInput: as ``gate.start_bundle``.
+    """
+    return run_sync(_minted(_sync_core(gate, "grant_bundle"), context, _opening_bundle(items, context)))
 
 
 async def grant_async(
@@ -79,14 +98,39 @@ async def grant_async(
     *,
     resource: Resource | None = None,
     params: Params | None = None,
+    uses: int | None = None,
 ) -> str:
     """As ``grant``, for ``AsyncStepUp``."""
-    return await _minted(gate.core, action, context, resource, params)
+    return await _minted(gate.core, context, _opening(action, context, resource, params, uses))
 
 
-async def _minted(core: Core, action: str, context: Context, resource: Resource | None, params: Params | None) -> str:
+async def grant_bundle_async(gate: AsyncStepUp, items: Iterable[Item], context: Context) -> str:
+    """As ``grant_bundle``, for ``AsyncStepUp``."""
+    return await _minted(gate.core, context, _opening_bundle(items, context))
+
+
+def _sync_core(gate: StepUp, name: str) -> Core:
+    if not isinstance(gate, StepUp):  # pyright: ignore[reportUnnecessaryIsInstance] -- callers may not type-check
+        raise ConfigurationError(f"{name}() takes a StepUp.", remedy=f"Use `await {name}_async(...)` with AsyncStepUp.")
+    return gate.core
+
+
+_Opening = Callable[[Core], Awaitable[Challenge]]
+
+
+def _opening(
+    action: str, context: Context, resource: Resource | None, params: Params | None, uses: int | None
+) -> _Opening:
+    return lambda core: start.start_challenge(core, action, context, resource, params, _REASON, uses)
+
+
+def _opening_bundle(items: Iterable[Item], context: Context) -> _Opening:
+    return lambda core: start.start_bundle(core, items, context, _REASON)
+
+
+async def _minted(core: Core, context: Context, opening: _Opening) -> str:
     core = replace(core, store=_Unobserved(core.store), verifiers=_accepting(core), methods=_free(core.methods))
-    challenge = await start.start_challenge(core, action, context, resource, params, "stepup.testing")
+    challenge = await opening(core)
     methods = list(challenge.allowed)
     while methods:
         outcome = await verify.verify(core, challenge.id, methods.pop(0), "testing", context, None)
@@ -94,7 +138,7 @@ async def _minted(core: Core, action: str, context: Context, resource: Resource 
             return outcome.token
         if isinstance(outcome, MoreNeeded):
             methods = list(outcome.remaining)
-    raise ConfigurationError(f"No method of this gate can open {action!r}.")
+    raise ConfigurationError(f"No method of this gate can open {challenge.label!r}.")
 
 
 class _Unobserved:

@@ -4,6 +4,7 @@
 ``stepup_clock``      a ``FrozenClock``: pass it as ``clock=`` and move it with ``advance``
 ``stepup_outbox``     an ``Outbox``: pass it as ``mailer=`` and read codes with ``code()``
 ``stepup_grant``      ``stepup_grant(gate, action, context, ...)``: a real token with nothing proved
+``stepup_bundle``     ``stepup_bundle(gate, items, context)``: one for several calls
 ===================== ===========================================================================
 """
 
@@ -14,7 +15,9 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 if TYPE_CHECKING:
-    from stepup import Context, Resource, StepUp
+    from collections.abc import Iterable
+
+    from stepup import Context, Item, Resource, StepUp
     from stepup.mailers import Outbox
     from stepup.policy import Params
     from stepup.testing.clock import FrozenClock
@@ -33,8 +36,17 @@ class Granting(Protocol):
         *,
         resource: Resource | None = None,
         params: Params | None = None,
+        uses: int | None = None,
     ) -> str:
         """Mint a real grant and return its token."""
+        ...
+
+
+class GrantingBundles(Protocol):
+    """What ``stepup_bundle`` is: ``stepup.testing.grant_bundle``."""
+
+    def __call__(self, gate: StepUp, items: Iterable[Item], context: Context) -> str:
+        """Mint a real grant for several calls and return its token."""
         ...
 
 
@@ -60,3 +72,11 @@ def stepup_grant() -> Granting:
     from stepup.testing.grants import grant
 
     return grant
+
+
+@pytest.fixture
+def stepup_bundle() -> GrantingBundles:
+    """Mint real grants for several calls in tests of an application."""
+    from stepup.testing.grants import grant_bundle
+
+    return grant_bundle

@@ -24,12 +24,13 @@ _STATUS: Final = {Outcome.ALLOWED: "unlocked", Outcome.STEP_UP_REQUIRED: "needs_
 async def actions(call: Call) -> WebResponse:
     """The registry, for this person; stepup's own actions are not the application's."""
     unlocked = {grant.binding.action for grant in await upkeep.grants(call.core, call.context)}
+    judged = await call.core.judged(call.context)
     listed: list[dict[str, object]] = []
     for action in call.core.registry.actions.values():
         if action.id.startswith("stepup."):
             continue
-        asked = await call.core.request(action.id, call.context, None, None)
-        status = "unlocked" if action.id in unlocked else await _status(call, action.id)
+        asked = await call.core.request(action.id, call.context, None, None, judged=judged)
+        status = "unlocked" if action.id in unlocked else await _status(call, asked)
         risk = asked.risk.level if _judged(call) else None
         listed.append(doc.action_document(action, asked.rules.policy, status, _named(call, asked), risk))
     return call.ok({"actions": listed})
@@ -40,8 +41,8 @@ def _judged(call: Call) -> bool:
     return call.context.risk is not None or call.core.assess is not None or call.core.watch is not None
 
 
-async def _status(call: Call, action: str) -> str:
-    return _STATUS[(await authorize.check(call.core, action, call.context, None, None, None)).outcome]
+async def _status(call: Call, asked: Asked) -> str:
+    return _STATUS[(await authorize.check_made(call.core, asked)).outcome]
 
 
 def _named(call: Call, asked: Asked) -> list[str]:

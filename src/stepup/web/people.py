@@ -8,9 +8,10 @@ is not true means nobody.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import cast
 
-from stepup.context import Actor
+from stepup.context import Actor, Context
 from stepup.errors import InvalidInput
 
 _NO_USERS: tuple[type, ...] = (str, bytes, int, float, dict, list, tuple)
@@ -34,6 +35,21 @@ def actor_of(user: object) -> Actor | None:
         raise InvalidInput("user_of", f"gave a {type(user).__name__} without an id", remedy=_REMEDY)
     email: object = getattr(user, "email", None)
     return Actor(found, email=email if isinstance(email, str) and email else None)
+
+
+def told_of(user: object, context: Context | None) -> Context | None:
+    """Whom it is about that something happened to *user*, told in a request of *context*; None for nobody.
+
+    An ``Actor`` is meant as it is. A user of the login's own says no tenant: who that is to the gate, ``user_of``
+    knows best, where it is the one who makes the request, or the one on whose behalf it is made.
+    """
+    about = actor_of(user)
+    if about is None or context is None or isinstance(user, Actor):
+        return None if about is None else Context(about)
+    known = context.actor
+    if about.id == known.on_behalf_of:
+        return Context(replace(about, tenant=known.tenant))
+    return replace(context, actor=replace(known, on_behalf_of=None)) if about.id == known.id else Context(about)
 
 
 def _authenticated(user: object) -> bool:

@@ -3,7 +3,8 @@
 - ``in_transaction``: begin, lock, compare, write, commit. Every batch on every database can go this way.
 - ``in_one_statement``: PostgreSQL, for a batch with at most one put that relies on nothing being absent. Spending a
   proof is one of these.
-- ``write``: what stands between begin and commit; also used in a transaction of the caller's.
+- ``write``: what stands between begin and commit; also used in a transaction of the caller's, where
+  ``in_savepoint`` undoes the first of several puts if a later one is lost.
 
 A conditional write decides, whatever was compared before: an update counts only if its version still held, an insert
 only if nothing was there.
@@ -37,6 +38,13 @@ def fits_one_statement(changes: Changes) -> bool:
         and not changes.erase
         and all(check.version for check in changes.checks)
     )
+
+
+def joins(changes: Changes) -> bool:
+    """Whether *changes* can be part of somebody else's transaction: it spends a proof, of one call or of several."""
+    claims_alone = len(changes.puts) <= 1 or not any(put.version for put in changes.puts)
+    checked = all(check.version for check in changes.checks)
+    return bool(changes.events) and claims_alone and checked and not changes.erase
 
 
 def at_odds(changes: Changes) -> Key | None:
@@ -76,6 +84,18 @@ def in_transaction(link: Link, partition: Partition, changes: Changes) -> Applie
         link.connection.commit()
     else:
         link.connection.rollback()
+    return answer
+
+
+def in_savepoint(link: Link, partition: Partition, changes: Changes) -> Applied | Lost:
+    """Write *changes* in a transaction that goes on, all of it or nothing."""
+    if isinstance(link.sql, PostgreSQL):  # the lock is held until that transaction ends; its own timeout stays
+        link.rows(link.sql.lock_alone[shares(changes)], (link.sql.person(partition),))
+    link.changed("SAVEPOINT stepup_batch")
+    answer = write(link, partition, changes)
+    if answer is not APPLIED:
+        link.changed("ROLLBACK TO SAVEPOINT stepup_batch")
+    link.changed("RELEASE SAVEPOINT stepup_batch")
     return answer
 
 

@@ -220,13 +220,14 @@ def _load(link: Link, partition: Partition, keys: Sequence[Key]) -> Sequence[Rec
 def _apply(
     bond: Bond, connections: Connections, partition: Partition, changes: Changes, *, watched: bool
 ) -> Applied | Lost:
-    if not _batch.fits_one_statement(changes) or not changes.events:
+    if not _batch.joins(changes):
         raise InvalidInput("changes", "is no batch that spends a proof, and only those join a transaction")
     answer = _guarded(bond, connections, lambda link: _write(link, partition, changes), watched=watched)
     if isinstance(answer, Lost):
         _explain(bond, connections, partition, changes, answer)
     else:
-        bond.wrote(partition, changes.events[0].id)
+        for made in changes.events:
+            bond.wrote(partition, made.id)
     return answer
 
 
@@ -261,10 +262,12 @@ def _guarded(bond: Bond, connections: Connections, work: Callable[[Link], T], *,
 
 
 def _write(link: Link, partition: Partition, changes: Changes) -> Applied | Lost:
-    if isinstance(link.sql, PostgreSQL):
-        return _batch.in_one_statement(link, link.sql, partition, changes, None)
     if isinstance(link.sql, SQLite) and not in_transaction(link.connection):
         link.changed("BEGIN IMMEDIATE")  # the driver would begin with the first write; what is read has to hold, too
+    if not _batch.fits_one_statement(changes):
+        return _batch.in_savepoint(link, partition, changes)
+    if isinstance(link.sql, PostgreSQL):
+        return _batch.in_one_statement(link, link.sql, partition, changes, None)
     return _batch.write(link, partition, changes)
 
 

@@ -143,6 +143,10 @@ class PostgreSQL(Statements):
             )
             for shared in (True, False)
         }
+        self.lock_alone = {
+            shared: self._styled(f"SELECT pg_advisory_xact_lock{'_shared' if shared else ''}(?::bigint)")
+            for shared in (True, False)
+        }
 
     def person(self, partition: str) -> int:
         """The number of a person's lock: 64 bits of a hash, so that two people hardly ever wait for each other."""
