@@ -26,8 +26,9 @@ export class Ceremony {
   /** @type {import("./types.js").Terms} what it would open, beyond the challenge's own words */
   terms = { items: [], uses: null, onBehalfOf: null };
   closed = false;
-  /** Whether others were asked to approve it. */
+  /** Whether others were asked to approve it, and whether they have by now. */
   waits = false;
+  approved = false;
   #times = 0;
 
   /**
@@ -55,6 +56,7 @@ export class Ceremony {
     this.methods = opened.remaining;
     this.terms = opened;
     this.waits = Boolean(opened.approval);
+    this.approved = opened.approval?.standing === "ready";
     this.deadline = local(opened.challenge.expiresAt);
     this.about = opened.description;
     this.sent.clear();

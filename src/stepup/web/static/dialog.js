@@ -89,12 +89,29 @@ export class StepUpDialog extends HTMLElement {
       this.#left = 0;
       if (method && !ended && method !== "email_code") return this.#view.say(this.#view.text("more.done"));
       this.#view.describe(way);
+      const collected = way.approved && (await this.#collect(asked));
+      if (asked !== this.#asked || asked.proved) return;
       const [first] = ways(way);
       if (!first) return this.#view.end("no_usable_method");
       this.#view.choose(way, ways(way).includes(method) ? method : first);
-      const said = method && !ended ? "more.code" : "ready"; // a code that was sent is for the challenge before
-      this.#view.say(this.#view.text(said, { action: way.challenge?.action.label ?? "" }));
+      const said = collected ? "next" : method && !ended ? "more.code" : "ready"; // a code is for the challenge before
+      this.#view.say(this.#view.text(said, { action: way.challenge?.action.label ?? "", method: this.#view.name("approval") }));
     });
+  }
+
+  /**
+   * Collect what others have approved already. False if it does not count any more, true if more than that is needed.
+   * @param {Asked} asked
+   */
+  async #collect(asked) {
+    try {
+      const grant = await asked.way.answer("approval", null, false);
+      if (grant && asked === this.#asked) this.#success(asked, grant);
+      return true;
+    } catch (error) {
+      if (error instanceof StepUpError && error.code === "approval_pending") return false;
+      throw error;
+    }
   }
 
   /** However it was closed. The event comes late, when the next request may be on the screen already. */
@@ -148,8 +165,10 @@ export class StepUpDialog extends HTMLElement {
     this.#view.error.replaceChildren();
     this.#view.input?.removeAttribute("aria-invalid");
     this.#paint();
+    let went = false;
     try {
       await deed(asked);
+      went = true;
     } catch (error) {
       if (asked === this.#asked && !this.#view.ended) this.#fail(error);
     }
@@ -157,6 +176,8 @@ export class StepUpDialog extends HTMLElement {
     this.#working = "";
     this.#tick();
     this.#paint();
+    // Others were asked before, and nothing else is left to do: it is waited for, and collected, without a press.
+    if (went && asked.way.waits && this.#view.method === "approval" && ways(asked.way).length === 1) void this.#approval();
   }
 
   #submit() {
@@ -229,16 +250,17 @@ export class StepUpDialog extends HTMLElement {
     });
   }
 
-  /** Ask for it, then look now and then; once others have approved, it is collected. */
+  /** Ask for it, if nobody has been asked; then look now and then. Once others have approved, it is collected. */
   #approval() {
     return this.#work("approval.busy", async (asked) => {
-      await asked.way.prepare("approval");
+      if (!asked.way.waits) await asked.way.prepare("approval");
       for (let said = ""; asked === this.#asked && !this.#view.ended; ) {
         const { challenge, approval } = await asked.way.look();
         if (challenge.status === "verified") return this.#success(asked, PASSES);
         if (challenge.status !== "open") return this.#end(OVER.get(challenge.status) ?? "challenge_closed");
         if (approval?.standing === "ready") return this.#answer(asked, null);
-        const now = `${this.#view.text("approval.busy")} ${approval?.given ?? 0}/${approval?.quorum ?? 1} · ${approval?.who ?? ""}`;
+        const { given = 0, quorum = 1, who = "" } = approval ?? {};
+        const now = this.#view.text("approval.waits", { given, quorum, who });
         if (now !== said) this.#view.say((said = now));
         await new Promise((on) => setTimeout(on, POLL));
       }

@@ -12,6 +12,10 @@ import { clock } from "./pure.js";
 import { Words } from "./texts.js";
 import { available } from "./webauthn.js";
 
+/** Approving what somebody else asks for. Its resource is their request, by an id that says nothing to anybody. */
+const APPROVES = "stepup.approval.approve";
+/** What the server tells of such a request besides its params; the names of the texts for it. */
+const ASKS = ["For", "Requested by", "On behalf of", "On"];
 /** What has to be sent, or made, before it can be answered. */
 const SENDS = new Set(["email_code", "passkey", "approval"]);
 /** Ends after which starting again would come to the same. */
@@ -119,11 +123,16 @@ export class View {
     const { action, actor, params } = /** @type {import("./types.js").Challenge} */ (challenge);
     const [before = "", after = ""] = this.text("lead", { site: location.host }).split("{who}");
     this.lead.replaceChildren(before, h("strong", {}, bdi(actor.email ?? actor.id)), after);
+    const approves = action.id === APPROVES;
+    const asks = approves ? params.filter(({ label }) => ASKS.includes(label)) : [];
+    asks.sort((one, other) => ASKS.indexOf(one.label) - ASKS.indexOf(other.label));
+    const rest = terms.items.length ? [] : params.filter((one) => !asks.includes(one));
     const rows = [
       [this.text("action"), action.label],
       [this.text("description"), about],
-      [action.resourceType ?? "", action.resourceId ?? ""],
-      ...(terms.items.length ? [] : params).map(({ label, value }) => [label, value]),
+      [action.resourceType ?? "", approves ? "" : (action.resourceId ?? "")],
+      ...asks.map(({ label, value }) => [this.text(`asks.${label}`), value]),
+      ...rest.map(({ label, value }) => [label, value]),
       [this.text("uses"), !terms.items.length && (terms.uses ?? 0) > 1 ? this.text("uses.upto", { n: terms.uses ?? 0 }) : ""],
       [this.text("behalf"), terms.onBehalfOf ?? ""],
     ].filter(([, value]) => value);
