@@ -35,7 +35,8 @@ def test_a_password_lets_the_blocked_call_through_once(visitor: Visitor) -> None
     assert done["headers"]["stepup-token"]
     assert len(done["headers"]["idempotency-key"]) == 32
     expect(visitor.dialog).to_be_hidden()
-    assert [re.sub("stepup_[^/]+", "ID", one) for one in asked] == [
+    calls = [one for one in asked if not one.startswith("/stepup/static/")]  # the dialog, when it is first needed
+    assert [re.sub("stepup_[^/]+", "ID", one) for one in calls] == [
         "/do/org.delete", "/stepup/challenges", "/stepup/challenges/ID/attempts", "/do/org.delete",
     ]  # fmt: skip
 
