@@ -52,6 +52,7 @@ ACTIONS = (
     Action("note.edit", "Edit a note", policy=Policy(methods="password", remember=False)),
     Action("safe.open", "Open the safe", policy=Policy(methods=any_of("totp", "recovery_code"))),
     Action("by.approval", "Pay a lot", policy=Policy(methods="approval", challenge_ttl=600)),
+    Action("by.two", "Pay more", policy=Policy(methods=all_of("password", "approval"), challenge_ttl=600)),
     Action("by.nothing", "Do what nobody can", policy=Policy(methods="hologram")),
     Action("bad.risk", "Do what is blocked", policy=Policy(methods=ANY, attempts=2)),
 )

@@ -75,6 +75,9 @@ def test_a_second_person_approves_and_the_first_collects(visiting: Visiting) -> 
     theirs.get_by_role("button", name="Approve").click()
     dialog = marcus.page.get_by_role("dialog", name="Confirm that it is you")
     expect(dialog.get_by_role("definition").filter(has_text="1,200.00 EUR")).to_be_visible()
+    terms = ["Action", "What they ask for", "Who asks", "On", "Account", "Amount", "Payee", "Risk"]
+    expect(dialog.get_by_role("term")).to_have_text([*terms, "Fresh proof", "Result"])
+    expect(dialog).not_to_contain_text("stepup_")  # the id of the request, which says nothing to anybody
     marcus.by_password()
     marcus.told("Approved. Whoever asked can go on.")
     expect(theirs).to_contain_text("You approved it")
@@ -85,7 +88,6 @@ def test_a_second_person_approves_and_the_first_collects(visiting: Visiting) -> 
     expect(own).to_contain_text("Approved by Marcus Vale")
     own.get_by_role("button", name="Collect and pay").click()
     olivia.by_password()
-    olivia.page.get_by_role("button", name="Ask for approval").click()
     olivia.told("The payout is on its way.")
     expect(olivia.page.get_by_role("row").nth(1)).to_contain_text("1,200.00 EUR")
     expect(olivia.at("/activity").locator("stepup-events")).to_contain_text("approv")
@@ -152,7 +154,6 @@ def test_another_amount_is_not_what_was_approved(visiting: Visiting) -> None:
         }"""
     )
     olivia.by_password()
-    page.get_by_role("button", name="Ask for approval").click()
     page.wait_for_function("() => globalThis.proved?.token")
     send = "amount => pay(amount, {'StepUp-Token': proved.token}).then(async r => [r.status, (await r.json()).code])"
     assert page.evaluate(send, "1501.00") == [403, "grant_invalid"]

@@ -12,6 +12,8 @@ from browser_visitor import Visitor, visit
 from browser_world import PASSWORD, World
 from playwright.sync_api import Browser, Route, expect
 
+WAITING = "Waiting for approval from somebody entitled: 0 of 1 so far. You can leave this open."
+
 # -- each method ---------------------------------------------------------------------------
 
 
@@ -33,7 +35,8 @@ def test_a_password_lets_the_blocked_call_through_once(visitor: Visitor) -> None
     assert done["headers"]["stepup-token"]
     assert len(done["headers"]["idempotency-key"]) == 32
     expect(visitor.dialog).to_be_hidden()
-    assert [re.sub("stepup_[^/]+", "ID", one) for one in asked] == [
+    calls = [one for one in asked if not one.startswith("/stepup/static/")]  # the dialog, when it is first needed
+    assert [re.sub("stepup_[^/]+", "ID", one) for one in calls] == [
         "/do/org.delete", "/stepup/challenges", "/stepup/challenges/ID/attempts", "/do/org.delete",
     ]  # fmt: skip
 
@@ -98,14 +101,13 @@ def test_waiting_for_an_approval_can_be_left(visitor: Visitor) -> None:
     """The state says what is waited for; whoever leaves and comes back finds the same request."""
     visitor.call("/do/by.approval")
     visitor.dialog.get_by_role("button", name="Ask for approval").click()
-    expect(visitor.status).to_have_text("Waiting for approval. You can leave this open. 0/1 · somebody entitled")
+    expect(visitor.status).to_have_text(WAITING)
     expect(visitor.primary).to_have_attribute("aria-disabled", "true")
     visitor.dialog.get_by_role("button", name="Cancel").click()
     assert visitor.answers() == [{"error": "StepUpCancelledError", "code": "cancelled", "text": "cancelled"}]
     asked = own(visitor)
     visitor.call("/do/by.approval")
-    visitor.dialog.get_by_role("button", name="Ask for approval").click()
-    expect(visitor.status).to_contain_text("Waiting for approval")
+    expect(visitor.status).to_have_text(WAITING)
     assert own(visitor) == asked
     assert len(asked) == 1
 
@@ -115,29 +117,93 @@ def test_what_somebody_else_approves_is_collected(visitor: Visitor, world: World
     """The call goes on in the page that waits, once another person has approved it elsewhere."""
     visitor.call("/do/by.approval?role=owner")
     visitor.dialog.get_by_role("button", name="Ask for approval").click()
-    expect(visitor.status).to_contain_text("0/1")
-    boss = visit(world, browser, who=f"boss_{visitor.who}", enrolled=False)
-    (seen,) = [one for one in inbox(boss) if one["requester"]["id"] == visitor.who]
+    expect(visitor.status).to_have_text(WAITING)
+    seen = answered(visitor, world, browser, "approve")
     assert seen["params"] == [{"label": "role", "value": "owner"}]
-    assert say(boss, seen["id"], "approve") == 200
-    boss.context.close()
-
     assert visitor.answers()[0]["status"] == 200
     assert [one["deed"] for one in world.done_by(visitor.who)] == ["by.approval"]
+
+
+def test_what_was_approved_meanwhile_is_collected_when_the_dialog_opens(
+    visitor: Visitor, world: World, browser: Browser
+) -> None:
+    """Whoever left comes back and is shown what was approved; the call goes through without another press."""
+    visitor.call("/do/by.approval")
+    visitor.dialog.get_by_role("button", name="Ask for approval").click()
+    expect(visitor.status).to_have_text(WAITING)
+    visitor.page.keyboard.press("Escape")
+    answered(visitor, world, browser, "approve")
+    visitor.call("/do/by.approval")
+    expect(visitor.dialog).to_contain_text("Pay a lot")
+    expect(visitor.status).to_have_text("Confirmed.")
+    assert visitor.answers(2)[1]["status"] == 200
+    assert len(visitor.done) == 1
+
+
+@pytest.mark.parametrize("meanwhile", ["approved before", "approved after"])
+def test_an_approval_among_other_proofs_needs_no_press_either(
+    visitor: Visitor, world: World, browser: Browser, meanwhile: str
+) -> None:
+    """Approved before the password, or while the dialog waits for the last of it: it is collected by itself."""
+    visitor.call("/do/by.two")
+    visitor.fill()
+    expect(visitor.status).to_have_text("Password: done. One more proof is needed.")
+    visitor.dialog.get_by_role("button", name="Ask for approval").click()
+    expect(visitor.status).to_have_text(WAITING)
+    visitor.page.keyboard.press("Escape")
+    visitor.answers()
+    visitor.world.clock.advance(601)  # the password does not count for as long as an approval may take
+    if meanwhile == "approved before":
+        answered(visitor, world, browser, "approve")
+    visitor.call("/do/by.two")
+    expect(visitor.dialog.get_by_label("Your password")).to_be_visible()
+    if meanwhile == "approved before":
+        expect(visitor.status).to_have_text("Approval: done. One more proof is needed.")
+        expect(visitor.dialog.get_by_role("tab", name="Approval")).to_have_count(0)
+        visitor.fill()
+    else:
+        visitor.password()
+        expect(visitor.status).to_have_text(WAITING)
+        expect(visitor.primary).to_have_attribute("aria-disabled", "true")
+        answered(visitor, world, browser, "approve")
+    assert visitor.answers(2)[1]["status"] == 200
+    assert len(visitor.done) == 1
+
+
+def test_waiting_ends_where_the_network_does_and_can_go_on(visitor: Visitor) -> None:
+    """It says so and does not ask again and again; the button goes on with the same request."""
+    visitor.call("/do/by.approval")
+    visitor.dialog.get_by_role("button", name="Ask for approval").click()
+    expect(visitor.status).to_have_text(WAITING)
+    asked: list[str] = []
+    visitor.page.on("request", lambda request: asked.append(request.url))
+    visitor.context.set_offline(True)
+    expect(visitor.alert).to_contain_text("The server cannot be reached.")
+    assert len(asked) == 1
+    visitor.context.set_offline(False)
+    visitor.primary.click()
+    expect(visitor.status).to_have_text(WAITING)
+    expect(visitor.alert).to_be_empty()
+    assert len(own(visitor)) == 1
 
 
 def test_what_somebody_else_refuses_ends(visitor: Visitor, world: World, browser: Browser) -> None:
     """The dialog says so, and the call is not made."""
     visitor.call("/do/by.approval")
     visitor.dialog.get_by_role("button", name="Ask for approval").click()
-    expect(visitor.status).to_contain_text("0/1")
-    boss = visit(world, browser, who=f"boss_{visitor.who}", enrolled=False)
-    (seen,) = [one for one in inbox(boss) if one["requester"]["id"] == visitor.who]
-    assert say(boss, seen["id"], "deny") == 200
-    boss.context.close()
-
+    expect(visitor.status).to_have_text(WAITING)
+    answered(visitor, world, browser, "deny")
     expect(visitor.dialog).to_contain_text("Somebody has refused this.")
     assert world.done_by(visitor.who) == []
+
+
+def answered(visitor: Visitor, world: World, browser: Browser, decision: str) -> dict[str, Any]:
+    """What somebody else saw of the person's request, and answered so."""
+    boss = visit(world, browser, who=f"boss_{visitor.who}", enrolled=False)
+    (seen,) = [one for one in inbox(boss) if one["requester"]["id"] == visitor.who]
+    assert say(boss, seen["id"], decision) == 200
+    boss.context.close()
+    return seen
 
 
 def own(visitor: Visitor) -> list[str]:

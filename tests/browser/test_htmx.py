@@ -49,6 +49,25 @@ def test_htmx_2_repeats_a_request_once_only(visitor: Visitor) -> None:
     expect(visitor.dialog).to_be_hidden()
 
 
+def test_htmx_2_sends_no_token_elsewhere(visitor: Visitor) -> None:
+    """A request that began at another site, and was led here, is not made once more there."""
+    visitor.page.evaluate(TWO)
+    expect(visitor.dialog.get_by_role("tab").first).to_be_visible()
+    visitor.page.keyboard.press("Escape")
+    found = visitor.page.evaluate(
+        """async (path) => {
+          const xhr = new XMLHttpRequest();
+          await new Promise((on) => { xhr.onload = on; xhr.open('post', '/do/org.delete'); xhr.send(); });
+          const requestConfig = {verb: 'post', path, elt: document.body, headers: {}, parameters: {}};
+          const options = {bubbles: true, cancelable: true, detail: {xhr, target: document.body, requestConfig}};
+          return document.body.dispatchEvent(new CustomEvent('htmx:beforeOnLoad', options));
+        }""",
+        f"{visitor.world.elsewhere}/foreign",
+    )
+    assert found is True
+    expect(visitor.dialog).to_be_hidden()
+
+
 def test_htmx_4_is_given_our_fetch(visitor: Visitor) -> None:
     """Before it makes its call; a page that has given its own keeps that."""
     found = visitor.page.evaluate(

@@ -108,7 +108,7 @@ def test_an_approval_is_asked_for_and_left_by_keyboard(visitor: Visitor) -> None
     opened(visitor, "by.approval")
     tab_to(visitor, visitor.primary)
     visitor.page.keyboard.press("Enter")
-    expect(visitor.status).to_contain_text("Waiting for approval. You can leave this open.")
+    expect(visitor.status).to_contain_text("Waiting for approval from somebody entitled")
     tab_to(visitor, visitor.dialog.get_by_role("button", name="Cancel"))
     visitor.page.keyboard.press("Enter")
     expect(visitor.dialog).to_be_hidden()

@@ -4,7 +4,8 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import * as pure from "../../src/stepup/web/static/account-pure.js";
 import { EN, OTHERS, accountWords } from "../../src/stepup/web/static/account-texts.js";
-import { EN as DIALOG, setTexts } from "../../src/stepup/web/static/texts.js";
+import { setTexts } from "../../src/stepup/web/static/pure.js";
+import { EN as DIALOG } from "../../src/stepup/web/static/texts.js";
 
 const NOW = Date.UTC(2026, 5, 11, 18, 0);
 const MINUTE = 60_000;

@@ -1,7 +1,9 @@
 /** The client's logic that needs no browser. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import * as base64url from "../../src/stepup/web/static/base64url.js";
 import * as pure from "../../src/stepup/web/static/pure.js";
+import { fill, pickLanguage } from "../../src/stepup/web/static/texts.js";
 
 test("a blocked call is one that proof would open", () => {
   for (const code of ["verification_required", "grant_required", "grant_invalid", "approval_pending"]) {
@@ -49,6 +51,12 @@ test("another origin is told by scheme, host and port, and an address that canno
   }
 });
 
+test("where links begin and whose page it is are two things", () => {
+  const page = "https://app.northstar.example/page";
+  assert.equal(pure.sameOrigin("/x", "https://evil.example/", page), false);
+  assert.equal(pure.sameOrigin("https://app.northstar.example/x", "https://evil.example/", page), true);
+});
+
 test("a stream cannot be sent twice; everything else can", () => {
   assert.equal(pure.replayable(new ReadableStream()), false);
   assert.equal(pure.replayable((async function* () {})()), false);
@@ -85,21 +93,21 @@ test("a minute and twenty seconds are worth saying, once each, though the clock 
 });
 
 test("the first language that is known is taken, by its base", () => {
-  assert.equal(pure.pickLanguage(["de-AT", "fr"], ["en", "de"]), "de");
-  assert.equal(pure.pickLanguage(["tlh", "FR-ca"], ["en", "fr"]), "fr");
-  assert.equal(pure.pickLanguage([null, undefined, ""], ["en", "de"]), "en");
+  assert.equal(pickLanguage(["de-AT", "fr"], ["en", "de"]), "de");
+  assert.equal(pickLanguage(["tlh", "FR-ca"], ["en", "fr"]), "fr");
+  assert.equal(pickLanguage([null, undefined, ""], ["en", "de"]), "en");
 });
 
 test("names are filled in, once, and others are left", () => {
-  assert.equal(pure.fill("{a} {b} {a}", { a: "{b}", b: 0 }), "{b} 0 {b}");
-  assert.equal(pure.fill("{c}", {}), "{c}");
+  assert.equal(fill("{a} {b} {a}", { a: "{b}", b: 0 }), "{b} 0 {b}");
+  assert.equal(fill("{c}", {}), "{c}");
 });
 
 test("base64url goes there and back", () => {
   const bytes = Uint8Array.from({ length: 256 }, (_, at) => at);
-  const text = pure.toBase64url(bytes.buffer);
+  const text = base64url.toBase64url(bytes.buffer);
   assert.match(text, /^[A-Za-z0-9_-]+$/);
-  assert.deepEqual(pure.fromBase64url(text), bytes);
+  assert.deepEqual(base64url.fromBase64url(text), bytes);
 });
 
 test("errors have a code and can be told apart", () => {

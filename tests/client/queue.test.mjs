@@ -1,7 +1,7 @@
 /** Who waits for which proof: sharing, turns, calling off. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Queue } from "../../src/stepup/web/static/queue.js";
+import { Queue } from "../../src/stepup/web/static/pure.js";
 
 const about = (id) => ({ code: "verification_required", action: id, offer: `offer of ${id}`, authorization_details: [{ id }] });
 const soon = () => new Promise((on) => setTimeout(on));

@@ -1,7 +1,14 @@
 /** The catalogue: every language says everything, with the same things filled in. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { EN, OTHERS, setTexts, words } from "../../src/stepup/web/static/texts.js";
+import { EN as APPROVAL } from "../../src/stepup/web/static/approval.js";
+import { EN as MAIL } from "../../src/stepup/web/static/mail.js";
+import { setTexts } from "../../src/stepup/web/static/pure.js";
+import { EN as TERMS } from "../../src/stepup/web/static/terms.js";
+import { EN as COMMON, OTHERS, words } from "../../src/stepup/web/static/texts.js";
+
+const PARTS = [COMMON, MAIL, APPROVAL, TERMS];
+const EN = Object.assign({}, ...PARTS);
 
 const names = (text) => (text.match(/\{\w+\}/g) ?? []).sort();
 const rules = (lang) => new Intl.PluralRules(lang).resolvedOptions().pluralCategories;
@@ -26,6 +33,17 @@ for (const [lang, load] of Object.entries(OTHERS)) {
     if (lang === "ar") for (const rule of rules("ar")) assert.ok(`tries.${rule}` in texts, rule);
   });
 }
+
+test("each text is in one part", () => {
+  assert.equal(Object.keys(EN).length, PARTS.flatMap(Object.keys).length);
+});
+
+test("a part brings its words, behind those of the language and the page", async () => {
+  const [de, none] = [await words(["de"]), await words(["tlh"])];
+  for (const said of [de, none]) said.also(MAIL);
+  assert.notEqual(de.say("email_code.go"), MAIL["email_code.go"]);
+  assert.equal(none.say("email_code.go"), MAIL["email_code.go"]);
+});
 
 test("a language that is not there is English, and Arabic runs from the right", async () => {
   assert.deepEqual([(await words(["tlh", null])).lang, (await words(["ar-EG"])).dir], ["en", "rtl"]);

@@ -25,10 +25,10 @@ NAMES: Final = frozenset(
         "account-api.js", "account-dom.js", "account-element.js", "account-pure.js", "account-rows.js",
         "account-style.js", "account-texts-ar.js", "account-texts-de.js", "account-texts-es.js",
         "account-texts-fr.js", "account-texts-ja.js", "account-texts-pt.js", "account-texts.js", "account.js",
-        "api.js", "ceremony.js", "client.js", "devices.js", "dialog.js", "dom.js", "enrol.js", "events.js",
-        "factors.js", "forms.js", "htmx.js", "older.js", "panels.js", "pure.js", "queue.js",
-        "registration.js", "stepup.js", "style.js", "texts-ar.js", "texts-de.js", "texts-es.js",
-        "texts-fr.js", "texts-ja.js", "texts-pt.js", "texts.js", "view.js", "webauthn.js",
+        "api.js", "approval.js", "base64url.js", "devices.js", "dialog.js", "dom.js", "enrol.js", "events.js",
+        "factors.js", "forms.js", "htmx.js", "mail.js", "older.js", "pure.js",
+        "registration.js", "stepup.js", "style.js", "terms.js", "texts-ar.js", "texts-de.js", "texts-es.js",
+        "texts-fr.js", "texts-ja.js", "texts-pt.js", "texts.js", "view.js",
     }
 )  # fmt: skip
 """What is served. Modules name each other by relative paths, so all of them are at one address."""

@@ -161,15 +161,14 @@ async function look() {
 
 document.addEventListener("stepup:required", () => {
   before = seen?.id ?? before;
-  wish();
+  void customElements.whenDefined("stepup-dialog").then(() => setTimeout(wish)); // it is loaded when it is first needed
   void follow();
 });
 
 /** Tick the box of the dialog as it was wished for here, with each way to prove; the person may undo it there. */
 function wish() {
   const dialog = document.querySelector("stepup-dialog");
-  if (!dialog?.shadowRoot) return void setTimeout(() => document.querySelector("stepup-dialog") && wish());
-  if (dialog === wished) return;
+  if (!dialog?.shadowRoot || dialog === wished) return;
   wished = dialog;
   new MutationObserver(() => {
     const box = dialog.shadowRoot?.querySelector("[part~=remember] input");

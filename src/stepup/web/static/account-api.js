@@ -6,8 +6,8 @@
  * @typedef {import("./account-types.js").Change} Change
  */
 import { ROOT } from "./api.js";
-import { fetch } from "./client.js";
 import { StepUpError } from "./pure.js";
+import { fetch } from "./stepup.js";
 
 const EXACT = 2000;
 const SLOW = 5000;

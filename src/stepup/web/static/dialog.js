@@ -1,32 +1,28 @@
 /**
  * `<stepup-dialog>`: asks a person for the proof that opens one call, in a native `<dialog>`; `view.js` has what it
- * shows, `ceremony.js` what it asks the server.
+ * shows, `api.js` what it asks the server; `mail.js`, `approval.js` and `terms.js` are loaded where they are needed.
  *
  * `ask` shows it and answers once: with what the proof gave, or `StepUpCancelledError`. However it is closed (Cancel,
- * Escape, the back gesture), it is called off. `#work` holds everything that talks to the server, so nothing is sent
- * twice; `#fail` says what went wrong. Nothing here comes from the page's address, and nothing is kept.
+ * Escape, the back gesture, taken out of the page), it is called off. `#work` holds everything that talks to the server,
+ * so nothing is sent twice; `#fail` says what went wrong. Nothing here comes from the page's address, nothing is kept.
  *
  * @typedef {import("./types.js").Problem} Problem
  * @typedef {import("./types.js").Proved} Proved
  * @typedef {{key: string, way: Ceremony, device: AbortController, proved: Proved | null,
  *   resolve: (proved: Proved) => void, reject: (why: unknown) => void}} Asked
  */
-import { local, preflight, tabs, tell } from "./api.js";
-import { Ceremony } from "./ceremony.js";
-import { read } from "./panels.js";
+import { Ceremony, assertion, local, preflight } from "./api.js";
 import { StepUpCancelledError, StepUpError, clock, secondsLeft, worthSaying } from "./pure.js";
 import { sheet } from "./style.js";
 import { words } from "./texts.js";
 import { FINAL, View, ways } from "./view.js";
-import { assertion } from "./webauthn.js";
 
 const GONE = new Set(["challenge_expired", "challenge_closed", "challenge_not_found", "cancelled", ...FINAL]);
 /** @type {Proved} */
 const PASSES = { token: null, uses: null };
 const BRIEFLY = 800;
-const POLL = 3000;
-/** What it means that a challenge was not answered and is not open, where that is more than closed. */
-const OVER = new Map([["expired", "challenge_expired"], ["denied", "approval_denied"]]);
+/** Tells the other tabs what is asked and what was proved; never a token. Made for one origin, heard by it alone. */
+const tabs = new BroadcastChannel("stepup");
 
 export class StepUpDialog extends HTMLElement {
   /** @type {Asked | null} */
@@ -34,6 +30,8 @@ export class StepUpDialog extends HTMLElement {
   #working = "";
   #left = 0;
   #timer = 0;
+  /** @type {typeof import("./mail.js") | null} */
+  #mail = null;
   #view = new View({
     submit: () => this.#submit(),
     send: () => this.#send(),
@@ -47,9 +45,14 @@ export class StepUpDialog extends HTMLElement {
     const root = this.attachShadow({ mode: "open" });
     root.adoptedStyleSheets = [sheet];
     root.append(this.#view.dialog);
-    tabs?.addEventListener("message", ({ data }) => this.#heard(data));
+    tabs.addEventListener("message", ({ data }) => this.#heard(data));
     // At once: the event of a closed dialog would come too late. The page may be kept, and come back without it.
-    addEventListener("pagehide", () => this.#finish(new StepUpCancelledError()));
+    addEventListener("pagehide", () => this.disconnectedCallback());
+  }
+
+  /** A dialog that is taken out of the page is closed without a word; whoever waits for it would wait for ever. */
+  disconnectedCallback() {
+    this.#finish(new StepUpCancelledError());
   }
 
   /**
@@ -64,12 +67,10 @@ export class StepUpDialog extends HTMLElement {
     const said = await words([this.closest("[lang]")?.getAttribute("lang"), navigator.language]);
     signal.throwIfAborted();
     return new Promise((resolve, reject) => {
+      this.#view.start(said, this.getAttribute("help-href"));
       const device = new AbortController();
       this.#asked = { key, way: new Ceremony(problem, again), device, proved: null, resolve, reject };
       signal.addEventListener("abort", () => this.#finish(signal.reason), { once: true });
-      this.#view.summary.replaceChildren();
-      this.#view.lead.replaceChildren();
-      this.#view.start(said, this.getAttribute("help-href"));
       this.#timer = setInterval(() => this.#tick(), 1000);
       this.#open();
     });
@@ -79,22 +80,57 @@ export class StepUpDialog extends HTMLElement {
 
   /** Open the challenge, or another one in its place: more time. What was typed stays where it is. */
   #open() {
-    const { method, ended } = this.#view;
+    const view = this.#view;
+    const { method, ended } = view;
     return this.#work("loading", async (asked) => {
       const { way } = asked;
-      if (!method) this.#view.say(this.#view.text("loading"));
+      if (!method) view.tell("loading");
       if (!(await way.open())) return this.#finish(PASSES);
       if (asked !== this.#asked) return;
-      tell("opened", asked.key);
+      tabs.postMessage({ what: "opened", key: asked.key });
       this.#left = 0;
-      if (method && !ended && method !== "email_code") return this.#view.say(this.#view.text("more.done"));
-      this.#view.describe(way);
-      const [first] = ways(way);
-      if (!first) return this.#view.end("no_usable_method");
-      this.#view.choose(way, ways(way).includes(method) ? method : first);
-      const said = method && !ended ? "more.code" : "ready"; // a code that was sent is for the challenge before
-      this.#view.say(this.#view.text(said, { action: way.challenge?.action.label ?? "" }));
+      if (method && !ended && method !== "email_code") return view.tell("more.done");
+      const rare = await view.rare(way);
+      if (asked !== this.#asked) return;
+      view.describe(way, rare);
+      const collected = way.approved && (await this.#collect(asked));
+      if (asked !== this.#asked || asked.proved) return;
+      const going = ways(way);
+      if (!(await this.#show(going.includes(method) ? method : going[0]))) return;
+      if (collected) view.tell("next", { method: view.name("approval") });
+      else if (method && !ended) view.tell("more.code"); // one that was sent is for the challenge before
+      else view.tell("ready", { action: way.challenge?.action.label ?? "" });
     });
+  }
+
+  /**
+   * Collect what others have approved already. False if it does not count any more, true if more than that is needed.
+   * @param {Asked} asked
+   */
+  async #collect(asked) {
+    try {
+      const grant = await asked.way.answer("approval", null, false);
+      if (grant && asked === this.#asked) this.#success(asked, grant);
+      return true;
+    } catch (error) {
+      if (error instanceof StepUpError && error.code === "approval_pending") return false;
+      throw error;
+    }
+  }
+
+  /**
+   * Show a way, with what belongs to it. False if there is none, or nobody is asked any more.
+   * @param {string | undefined} method
+   * @param {boolean} [focus]
+   */
+  async #show(method, focus) {
+    const asked = this.#asked;
+    if (method === "email_code") this.#mail = await this.#view.with(import("./mail.js"));
+    if (method === "approval") await this.#view.with(import("./approval.js"));
+    if (!asked || asked !== this.#asked) return false;
+    if (method) this.#view.choose(asked.way, method, focus);
+    else this.#view.end("no_usable_method");
+    return method !== undefined;
   }
 
   /** However it was closed. The event comes late, when the next request may be on the screen already. */
@@ -111,10 +147,10 @@ export class StepUpDialog extends HTMLElement {
     clearInterval(this.#timer);
     asked.device.abort();
     this.#view.bare();
-    if (!asked.proved && outcome !== PASSES) asked.way.cancel();
+    const proved = asked.proved ?? (outcome === PASSES ? PASSES : null);
+    if (!proved) asked.way.cancel();
     this.#view.dialog.close();
-    if (asked.proved) asked.resolve(asked.proved);
-    else if (outcome === PASSES) asked.resolve(PASSES);
+    if (proved) asked.resolve(proved);
     else asked.reject(outcome);
   }
 
@@ -142,80 +178,73 @@ export class StepUpDialog extends HTMLElement {
    * @param {(asked: Asked) => Promise<unknown>} deed
    */
   async #work(what, deed) {
-    const asked = this.#asked;
+    const [asked, view] = [this.#asked, this.#view];
     if (!asked || this.#working || asked.proved) return;
     this.#working = what;
-    this.#view.error.replaceChildren();
-    this.#view.input?.removeAttribute("aria-invalid");
+    view.error.replaceChildren();
+    view.input?.removeAttribute("aria-invalid");
     this.#paint();
+    let went = false;
     try {
       await deed(asked);
+      went = true;
     } catch (error) {
-      if (asked === this.#asked && !this.#view.ended) this.#fail(error);
+      if (asked === this.#asked && !view.ended) this.#fail(error);
     }
     if (asked !== this.#asked) return;
     this.#working = "";
     this.#tick();
     this.#paint();
+    // Others were asked before, and nothing else is left to do: it is waited for, and collected, without a press.
+    if (went && asked.way.waits && view.method === "approval" && ways(asked.way).length === 1) void this.#approval();
   }
 
   #submit() {
-    const { method, ended, input } = this.#view;
-    if (FINAL.has(ended)) return this.#view.dialog.close();
+    const view = this.#view;
+    const { method, ended } = view;
+    if (FINAL.has(ended)) return view.dialog.close();
     if (ended) return this.#open();
+    const going = this.#asked ? ways(this.#asked.way) : [];
+    // What follows could not be loaded before: it is asked for, and what counts already is not sent again.
+    if (!going.includes(method)) return this.#work("loading", () => this.#show(going[0], true));
     if (method === "passkey") return this.#passkey();
     if (method === "approval") return this.#approval();
-    if (!input) return this.#send();
-    const { value, trouble } = read(method, input.value);
-    if (trouble) return this.#working || this.#view.wrong(this.#view.text(`is.${trouble}`));
+    if (!view.input) return this.#send();
+    const { value, trouble } = view.read();
+    if (trouble) return this.#working || view.wrong(view.text(`is.${trouble}`));
     return this.#work("busy", (asked) => this.#answer(asked, value));
   }
 
   /** @param {string} method */
   #choose(method) {
-    if (!this.#asked || this.#working) return;
-    this.#view.say("");
-    this.#view.choose(this.#asked.way, method, true);
-    this.#paint();
+    if (!this.#working) this.#view.say("");
+    return this.#work("loading", () => this.#show(method, true));
   }
 
-  /**
-   * @param {Asked} asked
-   * @param {unknown} response
-   */
+  /** @param {Asked} asked @param {unknown} response */
   async #answer(asked, response) {
     const { method, remembers } = this.#view;
     const grant = await asked.way.answer(method, response, remembers);
     if (asked !== this.#asked) return;
     if (grant) return this.#success(asked, grant);
-    const [next] = ways(asked.way);
-    if (!next) return this.#end("no_usable_method");
-    this.#view.choose(asked.way, next, true);
-    this.#view.say(this.#view.text("next", { method: this.#view.name(method) }));
+    if (await this.#show(ways(asked.way)[0], true)) this.#view.tell("next", { method: this.#view.name(method) });
   }
 
-  /**
-   * @param {Asked} asked
-   * @param {Proved} grant
-   */
+  /** @param {Asked} asked @param {Proved} grant */
   #success(asked, { token, uses }) {
     asked.proved = { token, uses };
     clearInterval(this.#timer);
     this.#view.bare();
     this.#view.done = true;
-    this.#view.say(this.#view.text("done"));
+    this.#view.tell("done");
     this.#view.title.focus();
-    if (uses === null) tell("verified", asked.key);
+    if (uses === null) tabs.postMessage({ what: "verified", key: asked.key });
     setTimeout(() => asked === this.#asked && this.#finish(null), BRIEFLY);
   }
 
   #send() {
     if (this.#view.input && this.#view.resend.getAttribute("aria-disabled") === "true") return undefined;
-    return this.#work("email_code.busy", async ({ way }) => {
-      const { sentTo } = await way.prepare(this.#view.method);
-      this.#view.choose(way, this.#view.method, true);
-      this.#view.say(this.#view.text("sent", { to: sentTo ?? "" }));
-    });
+    return this.#work("email_code.busy", async ({ way }) => this.#mail?.send(way, this.#view));
   }
 
   #passkey() {
@@ -229,19 +258,15 @@ export class StepUpDialog extends HTMLElement {
     });
   }
 
-  /** Ask for it, then look now and then; once others have approved, it is collected. */
+  /** Ask for it, if nobody has been asked, and wait; once others have approved, it is collected. */
   #approval() {
+    const view = this.#view;
     return this.#work("approval.busy", async (asked) => {
-      await asked.way.prepare("approval");
-      for (let said = ""; asked === this.#asked && !this.#view.ended; ) {
-        const { challenge, approval } = await asked.way.look();
-        if (challenge.status === "verified") return this.#success(asked, PASSES);
-        if (challenge.status !== "open") return this.#end(OVER.get(challenge.status) ?? "challenge_closed");
-        if (approval?.standing === "ready") return this.#answer(asked, null);
-        const now = `${this.#view.text("approval.busy")} ${approval?.given ?? 0}/${approval?.quorum ?? 1} · ${approval?.who ?? ""}`;
-        if (now !== said) this.#view.say((said = now));
-        await new Promise((on) => setTimeout(on, POLL));
-      }
+      const { outcome } = await view.with(import("./approval.js"));
+      const how = await outcome(asked.way, view, () => asked === this.#asked && !view.ended);
+      if (how === "ready") return this.#answer(asked, null);
+      if (how === "verified") return this.#success(asked, PASSES);
+      if (how) this.#end(how);
     });
   }
 
@@ -258,14 +283,13 @@ export class StepUpDialog extends HTMLElement {
     if (code === "passes") return this.#finish(PASSES);
     if (code === "moved") {
       view.choose(/** @type {Asked} */ (this.#asked).way, view.method, true);
-      return view.say(view.text(view.method === "passkey" ? "is.passkey" : "more.code"));
+      return view.tell(view.method === "passkey" ? "is.passkey" : "more.code");
     }
     if (GONE.has(code)) return this.#end(code, problem);
     // By the clock of the computer, which is the one that the person looks at, however wrong it is.
     const at = retryAt ? new Date(Date.now() + local(retryAt) - performance.now()).toLocaleTimeString(view.words.lang) : "…";
-    const text = view.text(`is.${code}`, { at }) || view.text("is.store_unavailable");
     if (!view.method) this.#end(view.ended || "store_unavailable"); // it did not even begin
-    view.error.textContent = text;
+    view.error.textContent = view.text(`is.${code}`, { at }) || view.text("is.store_unavailable");
   }
 
   // -- time ---------------------------------------------------------------------------------
@@ -275,16 +299,17 @@ export class StepUpDialog extends HTMLElement {
   }
 
   #tick() {
-    const { way } = this.#asked ?? {};
-    if (!way?.deadline || this.#view.ended || this.#asked?.proved) return;
+    const [asked, view] = [this.#asked, this.#view];
+    if (!asked?.way.deadline || view.ended || asked.proved) return;
     const now = performance.now();
-    const left = secondsLeft(way.deadline, now);
+    const left = secondsLeft(asked.way.deadline, now);
     const mark = worthSaying(this.#left, left);
     this.#left = left;
-    this.#view.timer.textContent = this.#view.text("left", { time: clock(left) });
-    if (mark) this.#view.say(this.#view.text("left.say", { seconds: mark }));
-    const again = way.sent.get(this.#view.method)?.resendAt;
-    this.#view.cooldown(again ? secondsLeft(local(again), now) : 0, this.#working !== "");
+    view.timer.textContent = view.text("left", { time: clock(left) });
+    if (mark) view.tell("left.say", { seconds: mark });
+    const again = asked.way.sent.get(view.method)?.resendAt;
+    const wait = again ? secondsLeft(local(again), now) : 0;
+    if (view.method === "email_code") this.#mail?.cooldown(view, wait, this.#working !== "");
     // An answer that is on its way is the server's to judge; a device or a person that is waited for is not.
     if (!left && (!this.#working || /^(passkey|approval)/.test(this.#working))) this.#end("challenge_expired");
   }

@@ -9,9 +9,9 @@ import { tell } from "./account-api.js";
 import { icon } from "./account-dom.js";
 import { AccountElement } from "./account-element.js";
 import { action, edit } from "./account-rows.js";
+import { available } from "./api.js";
 import { bdi, h } from "./dom.js";
 import { PANELS } from "./enrol.js";
-import { available } from "./webauthn.js";
 
 export class StepUpFactors extends AccountElement {
   static what = "factors";

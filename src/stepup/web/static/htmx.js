@@ -4,8 +4,8 @@
  * htmx 4 makes its calls by whatever `fetch` it is given. htmx 2 has its own way: the answer that blocked is kept from
  * it, and after the proof the same request is issued for the same element, without asking `hx-confirm` again.
  */
-import { fetch, open, proof } from "./client.js";
-import { StepUpCancelledError, blocked, sameOrigin } from "./pure.js";
+import { blocked, sameOrigin } from "./pure.js";
+import { fetch, prove } from "./stepup.js";
 
 /** Elements whose request is being made once more. @type {WeakSet<Element>} */
 const again = new WeakSet();
@@ -24,7 +24,7 @@ on("htmx:config:request", (_, { ctx }) => {
 
 on("htmx:beforeOnLoad", (event, { xhr, requestConfig: made, target }) => {
   const problem = blockedBy(xhr);
-  if (!problem || "Idempotency-Key" in made.headers) return;
+  if (!problem || "Idempotency-Key" in made.headers || !sameOrigin(made.path, document.baseURI, location.href)) return;
   event.preventDefault();
   const { verb, path, elt, formData, parameters } = made;
   const issue = (/** @type {Record<string, string>} */ headers) => {
@@ -32,10 +32,11 @@ on("htmx:beforeOnLoad", (event, { xhr, requestConfig: made, target }) => {
     const { htmx } = /** @type {any} */ (globalThis);
     return htmx.ajax(verb, path, { source: elt, target, values: formData ?? parameters, headers });
   };
-  open(problem).then((token) => issue(proof(token)), (error) => {
-    if (error.code === "stale") return issue({}); // from the beginning: it is blocked again, with a new offer
-    if (!(error instanceof StepUpCancelledError)) throw error;
-  }); // prettier-ignore
+  prove(problem).then(({ token, error }) => {
+    if (error?.code === "stale") return issue({}); // from the beginning: it is blocked again, with a new offer
+    if (error && error.code !== "cancelled") throw error;
+    if (!error) return issue({ ...(token && { "StepUp-Token": token }), "Idempotency-Key": key() });
+  });
 });
 
 on("htmx:confirm", (event, { elt, issueRequest }) => {
@@ -43,6 +44,8 @@ on("htmx:confirm", (event, { elt, issueRequest }) => {
   event.preventDefault();
   issueRequest(true);
 });
+
+const key = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), String).join("-");
 
 /** @param {XMLHttpRequest} xhr */
 function blockedBy(xhr) {

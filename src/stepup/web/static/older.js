@@ -1,7 +1,7 @@
 /**
  * The JSON of passkeys for browsers that have no conversion of their own; the others never load this.
  */
-import { fromBase64url, toBase64url } from "./pure.js";
+import { fromBase64url, toBase64url } from "./base64url.js";
 
 /** @param {any} json */
 export function parsed(json) {

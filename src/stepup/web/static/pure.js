@@ -1,8 +1,11 @@
 /**
- * What needs no browser: what a blocked call is and which are the same, what can be sent twice, codes as they are
- * typed, base64url, time left, languages. No DOM, no network; tested by `node --test`.
+ * What needs no browser: what a blocked call is and which are the same, who waits for which proof, what can be sent
+ * twice, codes as they are typed, time left, the page's own texts. No DOM, no network; tested by `node --test`.
  *
  * @typedef {import("./types.js").Problem} Problem
+ * @typedef {import("./types.js").Again} Again
+ * @typedef {{again: Again | undefined, resolve: (token: string | null) => void, reject: (why: unknown) => void}} Waiter
+ * @typedef {{key: string, problem: Problem, since: number, waiters: Set<Waiter>, abort: AbortController}} Group
  */
 
 const BLOCKED = new Set(["verification_required", "grant_required", "grant_invalid", "approval_pending"]);
@@ -29,13 +32,36 @@ export class StepUpCancelledError extends StepUpError {
 }
 
 /**
+ * A module that is loaded when it is needed.
+ * @template T
+ * @param {Promise<T>} module
+ * @returns {Promise<T>}
+ */
+export const loaded = (module) =>
+  module.catch(() => {
+    throw new StepUpError("offline");
+  });
+
+/** @type {Record<string, Record<string, string>>} texts of the page's own, by language */
+export const changed = {};
+
+/**
+ * Replace texts of the dialog, in one language or in all.
+ * @param {Record<string, string>} texts
+ * @param {string} [lang]
+ */
+export function setTexts(texts, lang = "") {
+  changed[lang] = { ...changed[lang], ...texts };
+}
+
+/**
  * `value` as a blocked call that proof would open; null if it is something else.
  * @param {unknown} value
  * @returns {Problem | null}
  */
 export function blocked(value) {
-  const found = /** @type {Problem | null} */ (typeof value === "object" ? value : null);
-  return found && BLOCKED.has(found.code) && typeof found.offer === "string" ? found : null;
+  const found = /** @type {Problem} */ (Object(value));
+  return BLOCKED.has(found.code) && typeof found.offer === "string" ? found : null;
 }
 
 /**
@@ -44,11 +70,8 @@ export function blocked(value) {
  * @returns {Problem | null}
  */
 export function blockedIn(value) {
-  for (const one of [value, value?.problem, value?.data, value?.body, value?.response?.data]) {
-    const found = blocked(one);
-    if (found) return found;
-  }
-  return null;
+  const places = [value, value?.problem, value?.data, value?.body, value?.response?.data];
+  return places.map(blocked).find(Boolean) ?? null;
 }
 
 /**
@@ -62,23 +85,24 @@ export function bindingKey(problem) {
 /**
  * JSON with sorted members, so that the same call is the same text.
  * @param {unknown} value
- * @returns {string}
  */
 export function canonical(value) {
-  if (Array.isArray(value)) return `[${value.map(canonical)}]`;
-  if (value === null || typeof value !== "object") return JSON.stringify(value) ?? "null";
-  const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${members.map(([name, one]) => `${JSON.stringify(name)}:${canonical(one)}`)}}`;
+  return JSON.stringify(value, (_, one) =>
+    Object.prototype.toString.call(one) === "[object Object]"
+      ? Object.fromEntries(Object.entries(one).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : one,
+  );
 }
 
 /**
- * Whether `url` is of the origin `own`; where it cannot be read, it is not.
+ * Whether `url`, as a page whose links begin at `base` means it, is of the origin of `own`; unreadable, it is not.
  * @param {string} url
  * @param {string} base
+ * @param {string} [own]
  */
-export function sameOrigin(url, base) {
+export function sameOrigin(url, base, own = base) {
   try {
-    return new URL(url, base).origin === new URL(base).origin;
+    return new URL(url, base).origin === new URL(own).origin;
   } catch {
     return false;
   }
@@ -89,8 +113,7 @@ export function sameOrigin(url, base) {
  * @param {unknown} body
  */
 export function replayable(body) {
-  const stream = typeof ReadableStream === "function" && body instanceof ReadableStream;
-  return !stream && !(typeof body === "object" && body !== null && Symbol.asyncIterator in body);
+  return !(body instanceof ReadableStream || (typeof body === "object" && body && Symbol.asyncIterator in body));
 }
 
 /**
@@ -143,37 +166,111 @@ export function clock(seconds) {
 }
 
 /**
- * The best of `known` languages for the tags a page and its reader give, in their order.
- * @param {readonly (string | null | undefined)[]} wanted
- * @param {readonly string[]} known
+ * @param {string} key
+ * @param {Problem} problem
+ * @param {number} since how many had been served when it came
+ * @param {Iterable<Waiter>} [waiters]
+ * @returns {Group}
  */
-export function pickLanguage(wanted, known) {
-  const bases = wanted.map((tag) => (tag ?? "").toLowerCase().split("-")[0] ?? "");
-  return bases.find((base) => known.includes(base)) ?? "en";
-}
+const groupOf = (key, problem, since, waiters) => {
+  return { key, problem, since, waiters: new Set(waiters), abort: new AbortController() };
+};
 
 /**
- * `text` with its `{names}` filled in.
- * @param {string} text
- * @param {Record<string, string | number>} values
+ * Who waits for which proof. Blocked calls with the same binding wait together for one dialog; others stand in line.
+ *
+ * A grant that can be used n times serves the first n who wait for it; the rest are looked at again and asked again,
+ * in turn. Whoever has waited behind another dialog is looked at again too: a proof gives the session a new id, under
+ * which an older offer is nobody's, and what was proved may have opened this call as well. A caller says how its call
+ * is made `again`; of those who cannot, with nobody beside them who can, the call is `stale`, and theirs to repeat.
  */
-export function fill(text, values) {
-  return text.replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
-}
+export class Queue {
+  /** @type {Group[]} */
+  #line = [];
+  #served = 0;
+  #busy = false;
+  #how;
 
-/**
- * Bytes from base64url.
- * @param {string} text
- */
-export function fromBase64url(text) {
-  return Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (one) => one.charCodeAt(0));
-}
+  /** @param {import("./types.js").Asking} how */
+  constructor(how) {
+    this.#how = how;
+  }
 
-/**
- * Bytes as base64url, without padding.
- * @param {ArrayBuffer} bytes
- */
-export function toBase64url(bytes) {
-  const text = String.fromCharCode(...new Uint8Array(bytes));
-  return btoa(text).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+  /**
+   * The token that opens a blocked call; null where it passes without one.
+   * @param {Problem} problem
+   * @param {AbortSignal | null} [signal]
+   * @param {Again} [again]
+   * @returns {Promise<string | null>}
+   */
+  prove(problem, signal, again) {
+    return new Promise((resolve, reject) => {
+      signal?.throwIfAborted();
+      const key = bindingKey(problem);
+      let group = this.#line.find((one) => one.key === key && !one.abort.signal.aborted);
+      if (!group) this.#line.push((group = groupOf(key, problem, this.#served)));
+      const waiter = { again, resolve, reject };
+      group.waiters.add(waiter);
+      signal?.addEventListener("abort", () => {
+        if (this.#leave(waiter)) reject(signal.reason);
+      });
+      void this.#run();
+    });
+  }
+
+  /**
+   * A new offer, by making the call of one who waits once more; whose call goes through that way is served.
+   * @param {Set<Waiter>} waiters
+   */
+  async #again(waiters) {
+    const able = [...waiters].filter((one) => one.again);
+    if (waiters.size && !able.length) throw new StepUpError("stale");
+    for (const one of able) {
+      const found = await one.again?.();
+      if (found) return found;
+      if (waiters.delete(one)) one.resolve(null);
+    }
+    return null;
+  }
+
+  /** @param {Waiter} waiter */
+  #leave(waiter) {
+    const group = this.#line.find((one) => one.waiters.delete(waiter));
+    if (group && !group.waiters.size) group.abort.abort();
+    return group !== undefined;
+  }
+
+  async #run() {
+    if (this.#busy) return;
+    this.#busy = true;
+    for (let group; (group = this.#line[0]); ) await this.#serve(group);
+    this.#busy = false;
+  }
+
+  /**
+   * Serve a group. It is out of the line before anybody is answered, since an answer may lead to the next call at once.
+   * @param {Group} group
+   */
+  async #serve(group) {
+    const { key, problem, waiters, abort } = group;
+    /** @type {(one: Waiter) => void} */
+    let answer;
+    let uses = null;
+    try {
+      const waited = group.since !== this.#served && !abort.signal.aborted;
+      const again = () => this.#again(waiters);
+      const found = waited ? await this.#how.refresh(problem, again) : problem;
+      abort.signal.throwIfAborted();
+      const proved = found ? await this.#how.ask(found, key, abort.signal, again) : { token: null, uses };
+      answer = (one) => one.resolve(proved.token);
+      uses = proved.uses;
+    } catch (why) {
+      answer = (one) => one.reject(why);
+    }
+    const rest = [...waiters];
+    const served = rest.splice(0, uses ?? rest.length);
+    this.#served += 1;
+    this.#line.splice(0, 1, ...(rest.length ? [groupOf(key, problem, -1, rest)] : []));
+    served.forEach(answer);
+  }
 }

@@ -2,7 +2,7 @@
  * Making a passkey: the browser's own JSON conversion, or ours where it has none. The server's options are taken as
  * they are; what comes back goes to the server, which is the judge of all of it.
  */
-import { fromBase64url, toBase64url } from "./pure.js";
+import { fromBase64url, toBase64url } from "./base64url.js";
 
 /**
  * @param {any} options

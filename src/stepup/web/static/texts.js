@@ -1,10 +1,11 @@
 /**
- * The dialog's texts: a flat catalogue, English here, other languages in files of their own that are loaded when a page
- * is in them. A page can replace any text with `setTexts`.
+ * The dialog's texts: a flat catalogue. English is here, but for what stands with the parts that are loaded when they are
+ * needed (`mail.js`, `approval.js`, `terms.js`); other languages are in files of their own, loaded when a page is in
+ * them. A page can replace any text with `setTexts`.
  *
  * @typedef {Record<string, string>} Texts
  */
-import { fill, pickLanguage } from "./pure.js";
+import { changed } from "./pure.js";
 
 /** @type {Texts} */
 export const EN = {
@@ -14,17 +15,12 @@ export const EN = {
   ready: "Choose how to confirm: {action}",
   action: "Action",
   description: "What it does",
-  items: "These {n}, each once",
-  uses: "How often",
-  "uses.upto": "up to {n} times",
-  behalf: "On behalf of",
   risk: "Risk",
   "risk.low": "Low",
   "risk.medium": "Medium",
   "risk.high": "High",
   "risk.critical": "Critical",
   ways: "Ways to confirm",
-  unavailable: "Not possible here now:",
   passkey: "Passkey",
   "passkey.hint": "Uses your fingerprint, face, screen lock or security key.",
   "passkey.go": "Use your passkey",
@@ -37,20 +33,10 @@ export const EN = {
   "password.label": "Your password",
   show: "Show password",
   email_code: "Code by mail",
-  "email_code.hint": "Uses a code that is mailed to you.",
-  "email_code.label": "Code from the mail",
-  "email_code.go": "Mail me a code",
-  "email_code.busy": "Sending…",
-  sent: "A code is on its way to {to}. Only the newest one counts.",
-  resend: "Nothing came? Send another code",
-  wait: "You can ask for another code in {time}.",
   recovery_code: "Recovery code",
   "recovery_code.hint": "Uses up one of the codes that you keep for emergencies.",
   "recovery_code.label": "One of your recovery codes",
   approval: "Approval",
-  "approval.hint": "Somebody else confirms this for you.",
-  "approval.go": "Ask for approval",
-  "approval.busy": "Waiting for approval. You can leave this open.",
   "other.label": "Your answer",
   go: "Confirm",
   busy: "Checking…",
@@ -64,7 +50,6 @@ export const EN = {
   "left.say": "{seconds} seconds left. You can take more time.",
   more: "More time",
   "more.done": "You have more time.",
-  "more.code": "You have more time. Have a new code sent.",
   proof: "Fresh proof",
   "proof.missing": "Missing",
   "proof.ready": "Ready",
@@ -97,11 +82,6 @@ export const EN = {
   "is.login_required": "For this you have to sign in again.",
   "is.action_blocked": "This is not possible now, and confirming does not change that.",
   "is.approval_denied": "Somebody has refused this.",
-  "why.locked": "locked after too many tries",
-  "why.quarantined": "too new",
-  "why.not_enrolled": "not set up",
-  "why.browser": "not in this browser",
-  "why.other": "not now",
 };
 
 /** @type {Record<string, () => Promise<{default: Texts}>>} */
@@ -114,16 +94,23 @@ export const OTHERS = {
   pt: () => import("./texts-pt.js"),
 };
 
-/** @type {Record<string, Texts>} */
-const changed = {};
+/**
+ * The best of `known` languages for the tags a page and its reader give, in their order.
+ * @param {readonly (string | null | undefined)[]} wanted
+ * @param {readonly string[]} known
+ */
+export function pickLanguage(wanted, known) {
+  const bases = wanted.map((tag) => (tag ?? "").toLowerCase().split("-")[0] ?? "");
+  return bases.find((base) => known.includes(base)) ?? "en";
+}
 
 /**
- * Replace texts, in one language or in all.
- * @param {Texts} texts
- * @param {string} [lang]
+ * `text` with its `{names}` filled in.
+ * @param {string} text
+ * @param {Record<string, string | number>} values
  */
-export function setTexts(texts, lang = "") {
-  changed[lang] = { ...changed[lang], ...texts };
+export function fill(text, values) {
+  return text.replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
 }
 
 /** What is said, in one language. */
@@ -138,6 +125,14 @@ export class Words {
     this.lang = lang;
     this.dir = ["ar", "fa", "he", "ur"].includes(lang) ? "rtl" : "ltr";
     this.#texts = texts;
+  }
+
+  /**
+   * More texts in English, for what is not said otherwise.
+   * @param {Texts} texts
+   */
+  also(texts) {
+    this.#texts = { ...texts, ...this.#texts };
   }
 
   /**

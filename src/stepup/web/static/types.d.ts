@@ -36,8 +36,9 @@ export interface Challenge {
   policy: { allowTrustedDeviceRemembering: boolean };
 }
 
-/** What a proof would open: the calls of a bundle, how often, and for whom. Nulls where there is nothing to say. */
+/** What a proof would open: what that does, the calls of a bundle, how often, and for whom. Nulls for nothing to say. */
 export interface Terms {
+  description: string;
   items: {
     label: string;
     resource: { type: string; id: string; label: string | null } | null;
@@ -50,7 +51,6 @@ export interface Terms {
 /** The challenge, and what else is needed to carry it on. */
 export interface Envelope extends Terms {
   challenge: Challenge;
-  description: string;
   now: string;
   attemptsLeft: number;
   remaining: string[];

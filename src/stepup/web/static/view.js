@@ -1,27 +1,39 @@
 /**
  * What the dialog shows: its elements, the panel of a method, the buttons of a state, what is said. No calls, no time
  * of its own. Two regions, `status` and `error`, stand in it from the beginning, so that what is put there is read out.
+ * What is typed stays in the field alone; a panel that is replaced takes it along.
  *
- * @typedef {import("./ceremony.js").Ceremony} Ceremony
- * @typedef {{submit: () => void, send: () => void, more: () => void, closed: () => void,
+ * @typedef {import("./api.js").Ceremony} Ceremony
+ * @typedef {import("./terms.js").Row} Row
+ * @typedef {{submit: () => void, more: () => void, closed: () => void, send: () => void,
  *   choose: (method: string) => void}} On
  */
+import { available } from "./api.js";
 import { bdi, h } from "./dom.js";
-import { field, typed } from "./panels.js";
-import { clock } from "./pure.js";
+import { cleanCode, codeTrouble, loaded } from "./pure.js";
 import { Words } from "./texts.js";
-import { available } from "./webauthn.js";
 
 /** What has to be sent, or made, before it can be answered. */
 const SENDS = new Set(["email_code", "passkey", "approval"]);
 /** Ends after which starting again would come to the same. */
 export const FINAL = new Set(["no_usable_method", "login_required", "action_blocked", "approval_denied"]);
+const CODE = { type: "text", inputmode: "numeric", autocomplete: "one-time-code" };
+const LETTERS = { type: "text", autocomplete: "off", autocapitalize: "none", spellcheck: "false" };
+/** @type {Record<string, Record<string, string>>} */
+const INPUTS = { totp: CODE, email_code: CODE, password: { type: "password", autocomplete: "current-password" } };
 
 /**
  * The ways of `ceremony` that this browser can go.
  * @param {Ceremony} ceremony
  */
 export const ways = ({ methods }) => methods.filter((one) => one !== "passkey" || available);
+
+/**
+ * The ways that there are not, each with the reason.
+ * @param {Ceremony} ceremony
+ */
+const missing = ({ problem, methods }) =>
+  Object.entries({ ...problem.unavailable, ...(methods.includes("passkey") && !available && { passkey: "browser" }) });
 
 export class View {
   words = new Words("en", {});
@@ -33,11 +45,11 @@ export class View {
   done = false;
   /** @type {HTMLInputElement | null} */
   input = null;
-  #on;
+  #choose;
 
   /** @param {On} on */
   constructor(on) {
-    this.#on = on;
+    this.#choose = on.choose;
     const button = (/** @type {string} */ part, /** @type {() => void} */ click) => h("button", { type: "button", part, click });
     this.title = h("h2", { id: "title", part: "title", tabindex: -1, autofocus: true });
     this.lead = h("p", { id: "lead", part: "lead" });
@@ -74,6 +86,11 @@ export class View {
     this.status.textContent = text;
   }
 
+  /** @param {string} name @param {Record<string, string | number>} [values] */
+  tell(name, values) {
+    this.say(this.text(name, values));
+  }
+
   /** What went wrong; what was typed is there to be mended. @param {string} text */
   wrong(text) {
     this.error.textContent = text;
@@ -82,11 +99,7 @@ export class View {
     this.input?.select();
   }
 
-  /**
-   * Show it, with nothing to answer yet.
-   * @param {Words} words
-   * @param {string | null} help
-   */
+  /** Show it, with nothing to answer yet. @param {Words} words @param {string | null} help */
   start(words, help) {
     this.words = words;
     Object.assign(this.dialog, { lang: words.lang, dir: words.dir });
@@ -96,6 +109,8 @@ export class View {
     this.help.textContent = this.text("help");
     this.help.href = help ?? "";
     this.help.hidden = help === null;
+    this.summary.replaceChildren();
+    this.lead.replaceChildren();
     this.bare();
     this.dialog.showModal();
   }
@@ -111,42 +126,52 @@ export class View {
     this.tabs.hidden = this.resend.hidden = true;
   }
 
+  /** What only some requests say, loaded for these before anything is shown. @param {Ceremony} ceremony */
+  async rare(ceremony) {
+    const { items, uses, onBehalfOf } = ceremony.terms;
+    const approves = ceremony.challenge?.action.id === "stepup.approval.approve";
+    const plain = !items.length && (uses ?? 1) < 2 && !onBehalfOf && !approves && !missing(ceremony).length;
+    return plain ? null : this.with(import("./terms.js"));
+  }
+
   /**
    * What is to be approved, by whom, and which ways there are not.
    * @param {Ceremony} ceremony
+   * @param {typeof import("./terms.js") | null} rare
    */
-  describe({ challenge, about, problem, methods, terms }) {
-    const { action, actor, params } = /** @type {import("./types.js").Challenge} */ (challenge);
+  describe(ceremony, rare) {
+    const { terms } = ceremony;
+    const challenge = /** @type {import("./types.js").Challenge} */ (ceremony.challenge);
+    const { action, actor, params } = challenge;
+    /** @type {Row[]} */
+    const common = [[action.resourceType, action.resourceId]];
+    for (const { label, value } of params) common.push([label, value]);
+    const [rows, more] = rare?.rows(this.words, challenge, terms, common) ?? [common, []];
+    const row = (/** @type {Row} */ [name, value]) =>
+      value ? [h("dt", {}, bdi(name ?? "")), h("dd", {}, typeof value === "string" ? bdi(value) : value)] : [];
     const [before = "", after = ""] = this.text("lead", { site: location.host }).split("{who}");
     this.lead.replaceChildren(before, h("strong", {}, bdi(actor.email ?? actor.id)), after);
-    const rows = [
-      [this.text("action"), action.label],
-      [this.text("description"), about],
-      [action.resourceType ?? "", action.resourceId ?? ""],
-      ...(terms.items.length ? [] : params).map(({ label, value }) => [label, value]),
-      [this.text("uses"), !terms.items.length && (terms.uses ?? 0) > 1 ? this.text("uses.upto", { n: terms.uses ?? 0 }) : ""],
-      [this.text("behalf"), terms.onBehalfOf ?? ""],
-    ].filter(([, value]) => value);
     const risk = action.riskLevel;
     this.summary.replaceChildren(
-      ...rows.flatMap(([name = "", value = ""]) => [h("dt", {}, bdi(name)), h("dd", {}, bdi(value))]),
+      ...row([this.text("action"), action.label]),
+      ...row([this.text("description"), terms.description]),
+      ...rows.flatMap(row),
       h("dt", {}, this.text("risk")),
       h("dd", { part: "risk", "data-risk": risk }, this.text(`risk.${risk}`) || risk),
+      ...more.flatMap(row),
     );
-    if (terms.items.length) this.summary.append(h("dt", {}, this.text("items", { n: terms.items.length })), this.#items(terms.items));
-    const not = { ...problem.unavailable, ...(methods.includes("passkey") && !available ? { passkey: "browser" } : {}) };
-    const named = Object.entries(not).map(([name, why]) => `${this.name(name)} (${this.text(`why.${why}`) || this.text("why.other")})`);
-    this.others.textContent = named.length ? `${this.text("unavailable")} ${named.join(", ")}` : "";
+    this.others.textContent = rare?.unavailable(this, missing(ceremony)) ?? "";
   }
 
-  /** Every call of a bundle: nothing is approved unseen. @param {import("./types.js").Terms["items"]} items */
-  #items(items) {
-    const line = (/** @type {import("./types.js").Terms["items"][number]} */ { label, resource, params }) => {
-      const named = resource ? [[resource.type, resource.label ? `${resource.label} (${resource.id})` : resource.id]] : [];
-      const facts = [...named, ...params.map((one) => [one.label, one.value])];
-      return h("li", {}, bdi(label), ...facts.flatMap(([name = "", value = ""]) => [", ", bdi(name), ": ", bdi(value)]));
-    };
-    return h("dd", {}, h("ol", { part: "items" }, ...items.map(line)));
+  /**
+   * A part that is loaded when it is needed, with its words.
+   * @template {{EN: import("./texts.js").Texts}} T
+   * @param {Promise<T>} part
+   */
+  async with(part) {
+    const found = await loaded(part);
+    this.words.also(found.EN);
+    return found;
   }
 
   /** @param {string} method */
@@ -160,24 +185,24 @@ export class View {
    * @param {string} method
    * @param {boolean} [focus]
    */
-  choose(ceremony, method, focus = false) {
+  choose(ceremony, method, focus) {
     const { challenge, sent } = ceremony;
     const every = ways(ceremony);
-    const own = typed(method) && (!SENDS.has(method) || sent.has(method));
-    const made = own ? field(method, this.words, challenge?.actor.email ?? challenge?.actor.id ?? "") : null;
     const heading = h("h3", { id: "heading", part: "heading", tabindex: -1 }, this.name(method));
     this.method = method;
     this.ended = "";
-    this.input = made?.input ?? null;
+    this.input = null;
+    const before = SENDS.has(method) && !(method === "email_code" && sent.has(method)); // the button comes first
+    const field = before ? [] : this.#field(challenge?.actor);
     this.tabs.hidden = every.length < 2;
     this.tabs.replaceChildren(...every.map((one) => this.#tab(one)));
-    this.resend.hidden = !(own && SENDS.has(method));
+    this.resend.hidden = !this.input || method !== "email_code";
     this.room.setAttribute("role", this.tabs.hidden ? "group" : "tabpanel");
     this.room.setAttribute("aria-labelledby", "heading");
     this.panel.replaceChildren(
       heading,
       h("p", { id: "hint", class: "soft", part: "hint" }, this.text(`${method}.hint`)),
-      ...(made?.parts ?? []),
+      ...field,
       ...(challenge?.policy.allowTrustedDeviceRemembering ? [this.#remember()] : []),
       this.deed,
       this.resend,
@@ -186,11 +211,39 @@ export class View {
     if (focus) (this.resend.hidden ? heading : (this.input ?? heading)).focus();
   }
 
+  /**
+   * The field of the method with all that belongs to it. Password managers fill in a password only beside a name.
+   * @param {{id: string, email: string | null} | undefined} actor
+   */
+  #field(actor) {
+    const { method } = this;
+    const about = { id: "answer", part: "input", required: true, "aria-describedby": "error hint" };
+    const input = (this.input = h("input", { ...about, ...(INPUTS[method] ?? LETTERS) }));
+    const label = h("label", { for: "answer", part: "label" }, this.text(`${method}.label`) || this.text("other.label"));
+    if (method !== "password") return [label, input];
+    const click = () => {
+      input.type = input.type === "password" ? "text" : "password";
+      show.setAttribute("aria-pressed", `${input.type === "text"}`);
+    };
+    const show = h("button", { type: "button", part: "button", "aria-pressed": "false", click }, this.text("show"));
+    const name = { type: "text", autocomplete: "username", name: "username", readonly: true, tabindex: -1 };
+    const account = h("input", { ...name, value: actor?.email ?? actor?.id });
+    return [h("div", { class: "aside", "aria-hidden": "true" }, account), label, h("div", { class: "row" }, input, show)];
+  }
+
+  /** What was typed, as it is sent; or what is plainly wrong with it. */
+  read() {
+    const { value } = /** @type {HTMLInputElement} */ (this.input);
+    if (INPUTS[this.method] !== CODE) return { value, trouble: value.trim() ? "" : "empty" };
+    const code = cleanCode(value);
+    return { value: code, trouble: codeTrouble(code) };
+  }
+
   /** @param {string} method */
   #tab(method) {
     const chosen = method === this.method;
-    const click = () => this.#on.choose(method);
     const part = chosen ? "tab tab-selected" : "tab";
+    const click = () => this.#choose(method);
     const props = { type: "button", role: "tab", part, "aria-selected": `${chosen}`, tabindex: chosen ? 0 : -1, click };
     return h("button", props, this.name(method));
   }
@@ -223,11 +276,10 @@ export class View {
    * @param {string | null} [link] where that is
    */
   end(why, link) {
-    const known = this.text(`is.${why}`) ? why : "challenge_closed";
     this.bare();
-    this.ended = known;
+    this.ended = this.text(`is.${why}`) ? why : "challenge_closed";
     this.say("");
-    this.error.textContent = this.text(`is.${known}`);
+    this.error.textContent = this.text(`is.${this.ended}`);
     this.panel.replaceChildren(...(link ? [h("p", {}, h("a", { href: link }, this.text(`to.${why}`)))] : []), this.deed);
     this.paint("", false);
     this.deed.focus();
@@ -239,32 +291,21 @@ export class View {
    * @param {boolean} more whether more time can be had
    */
   paint(working, more) {
-    const sends = SENDS.has(this.method) && !this.input;
+    const { method, done } = this;
     const last = FINAL.has(this.ended);
-    const idle = this.ended ? (last ? "close" : "again") : sends ? `${this.method}.go` : "go";
+    const idle = last ? "close" : this.ended ? "again" : SENDS.has(method) && !this.input ? `${method}.go` : "go";
     const busy = `${working !== ""}`;
     this.deed.textContent = this.text(working || idle);
     this.deed.setAttribute("aria-disabled", busy);
     this.panel.setAttribute("aria-busy", busy);
-    this.cancel.textContent = this.text(this.done ? "close" : "cancel");
-    this.standing.hidden = !this.method && !this.done;
-    const [proof, result] = this.done ? ["ready", "confirmed"] : ["missing", "waiting"];
-    const rows = { proof: `proof.${proof}`, result: `result.${result}` };
+    this.cancel.textContent = this.text(done ? "close" : "cancel");
+    this.standing.hidden = !method && !done;
+    const rows = { proof: done ? "ready" : "missing", result: done ? "confirmed" : "waiting" };
     this.standing.replaceChildren(
-      ...Object.entries(rows).flatMap(([name, is]) => [h("dt", {}, this.text(name)), h("dd", {}, this.text(is))]),
+      ...Object.entries(rows).flatMap(([name, is]) => [h("dt", {}, this.text(name)), h("dd", {}, this.text(`${name}.${is}`))]),
     );
     this.cancel.hidden = last;
-    this.more.hidden = !this.method || !more;
+    this.more.hidden = !method || !more;
     this.summary.hidden = !this.summary.firstChild;
-  }
-
-  /**
-   * The button for another code, and how long it has to wait.
-   * @param {number} seconds
-   * @param {boolean} busy
-   */
-  cooldown(seconds, busy) {
-    this.resend.setAttribute("aria-disabled", `${seconds > 0 || busy}`);
-    this.resend.textContent = seconds ? this.text("wait", { time: clock(seconds) }) : this.text("resend");
   }
 }
