@@ -3,41 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from demo_world import Demo, Somebody, served
+from demo_world import LOOKS, Visiting
 from playwright.sync_api import Browser, expect
-
-Visiting = Callable[..., Somebody]
-LOOKS = [
-    pytest.param({"color_scheme": scheme, "viewport": {"width": width, "height": 800}}, id=f"{scheme}-{width}")
-    for scheme in ("light", "dark")
-    for width in (1280, 320)
-]
-
-
-@pytest.fixture
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """A demo for each test: its clock is moved, and everything is ended in it."""
-    with served(tmp_path_factory.mktemp("demo")) as made:
-        yield made
-
-
-@pytest.fixture
-def visiting(demo: Demo, browser: Browser) -> Iterator[Visiting]:
-    """People with browsers of their own; whatever a page reported as an error fails the test."""
-    everybody: list[Somebody] = []
-
-    def come(name: str = "Olivia", **look: Any) -> Somebody:
-        everybody.append(Somebody(demo, browser, name, **look))
-        return everybody[-1]
-
-    yield come
-    for one in everybody:
-        one.context.close()
-    assert [one.troubles for one in everybody] == [[] for _ in everybody]
 
 
 def test_several_keys_are_rotated_by_one_proof(visiting: Visiting) -> None:
