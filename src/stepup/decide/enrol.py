@@ -47,6 +47,7 @@ from stepup.throttle import Throttle, unlocked
 
 from .device import MANAGE_ACTION
 from .holding import MethodInfo, strength_of
+from .own_words import adding, removing
 from .request import Ids, session_age
 
 ADD: Final = "stepup.factor.add"
@@ -60,8 +61,15 @@ _STRONGEST = Policy(methods=STRONGEST, grant_ttl=300)
 
 OWN_ACTIONS: Final = (
     MANAGE_ACTION,
-    Action(ADD, "Add a verification method", risk=Risk.HIGH, policy=_STRONGEST, impersonation=_REFUSE),
-    Action(REMOVE, "Remove a verification method", risk=Risk.HIGH, policy=_STRONGEST, impersonation=_REFUSE),
+    Action(ADD, "Add a verification method", risk=Risk.HIGH, policy=_STRONGEST, impersonation=_REFUSE, describe=adding),
+    Action(
+        REMOVE,
+        "Remove a verification method",
+        risk=Risk.HIGH,
+        policy=_STRONGEST,
+        impersonation=_REFUSE,
+        describe=removing,
+    ),
     Action(
         UNLOCK,
         "Unlock somebody's verification methods",
