@@ -40,6 +40,8 @@ export class AccountElement extends AccountPart {
     listen(() => void this.refresh(), signal);
     const timer = setInterval(() => this.retell(), MINUTE / 2);
     signal.addEventListener("abort", () => clearInterval(timer));
+    // Back from memory: who is signed in may be another, or nobody.
+    addEventListener("pageshow", ({ persisted }) => persisted && void this.refresh(), { signal });
     void this.refresh();
   }
 
@@ -53,7 +55,7 @@ export class AccountElement extends AccountPart {
     if (this.#here && this.isConnected) void this.refresh();
   }
 
-  /** It was taken off the page: leave nothing that is secret. */
+  /** It was taken off the page, or is not theirs who look: leave nothing that is secret. */
   left() {}
 
   /**
@@ -123,23 +125,28 @@ export class AccountElement extends AccountPart {
     const found = error instanceof StepUpError ? error : error ? new StepUpError("store_unavailable") : null;
     const locked = blocked(found?.problem) !== null;
     const instead = locked ? "account.locked" : found?.code === "not_found" ? "account.unavailable" : "";
-    const link = (found?.code === "login_required" && found.problem?.loginUrl) || "";
+    const out = found?.code === "login_required";
+    const link = (out && found?.problem?.loginUrl) || "";
     if (found || this.#unread) this.error.textContent = found && !instead ? this.trouble(found) : "";
     this.#unread = found !== null;
-    this.retry.hidden = !found || instead !== "" || found.code === "login_required";
+    this.retry.hidden = !found || instead !== "" || out;
     this.unlock.hidden = !locked;
     this.link.hidden = !link;
     this.link.href = link;
     this.link.textContent = link && this.text("to.login_required");
-    if (instead) this.#instead(this.text(instead));
+    if (instead || out) this.#instead(instead && this.text(instead));
   }
 
   /** Show a text and nothing else: what was shown before is not for those who may not see it. @param {string} text */
   #instead(text) {
+    const inside = this.foot.contains(this.shadowRoot?.activeElement ?? null);
+    this.left();
+    this.loaded = false;
     this.rows.draw([], () => h("li"));
     this.foot.replaceChildren();
-    this.none.hidden = false;
+    this.none.hidden = !text;
     this.none.textContent = text;
+    if (inside) this.heading.focus();
   }
 
   /** Read it with the proof that it needs. */
