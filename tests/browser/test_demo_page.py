@@ -153,7 +153,7 @@ def test_the_account_page_follows_a_proof(demo: Demo, page: Page) -> None:
     expect(current).to_contain_text("Ready")
     expect(current).to_contain_text("Password")
     expect(page.locator("#grants")).to_contain_text("Disable multi-factor authentication")
-    expect(page.locator("#events li").first).to_contain_text("Proved")
+    expect(page.locator("#events li").first).to_contain_text("You confirmed")
     expect(page.locator("#request")).to_contain_text('"verified": true')
     expect(page.locator("#document")).to_contain_text('"status": "verified"')
     assert document(page)["id"] == opened["id"]
@@ -172,7 +172,7 @@ def test_what_is_called_off_is_shown_as_such(page: Page) -> None:
     expect(page.locator("#document")).to_contain_text('"id": "export_data"')
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator("#document")).to_contain_text('"status": "cancelled"')
-    expect(page.locator("#events li").first).to_contain_text("Called off")
+    expect(page.locator("#events li").first).to_contain_text("Confirming was called off")
     expect(page.get_by_text("Nothing is unlocked")).to_be_visible()
 
 

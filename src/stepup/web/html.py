@@ -34,6 +34,7 @@ h1{font-size:1.5rem;line-height:1.25}
 h2{font-size:1.125rem;margin:0 0 .5rem}
 section{border-block-start:1px solid var(--line);padding-block:1rem}
 dt{color:var(--soft)}
+dt::first-letter{text-transform:uppercase}
 dd{margin:0 0 .5rem;font-weight:600;white-space:pre-wrap}
 label{display:block;margin-block-end:.25rem}
 input,button{font:inherit;min-block-size:2.75rem;padding:.5rem .75rem;border:1px solid var(--line);\
