@@ -399,6 +399,7 @@ def test_removal_is_asked_for_and_can_be_called_off(owner: Owner) -> None:
     owner.hears()
     owner.button("Remove Phone").click()
     expect(owner.dialog).to_be_visible()
+    expect(owner.dialog.get_by_role("definition").filter(has_text="Authenticator app: Phone")).to_be_visible()
     owner.page.keyboard.press("Escape")
     expect(owner.factors.get_by_role("status")).to_have_text("Nothing was changed.")
     expect(owner.button("Remove Phone")).to_be_focused()
