@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 from browser_visitor import Visitor, visit
 from browser_world import World
+from demo_world import Demo, Visiting, served, visits
 from playwright.sync_api import Browser, expect, sync_playwright
 from serving import chromium
 
@@ -48,3 +49,17 @@ def visitor(world: World, browser: Browser) -> Iterator[Visitor]:
     yield made
     made.context.close()
     assert made.troubles == []
+
+
+@pytest.fixture
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A demo for each test: its clock is moved, all is ended in it, and how often one may ask others is limited."""
+    with served(tmp_path_factory.mktemp("demo")) as made:
+        yield made
+
+
+@pytest.fixture
+def visiting(demo: Demo, browser: Browser) -> Iterator[Visiting]:
+    """People who visit the demo, each with a browser of their own."""
+    with visits(demo, browser) as come:
+        yield come

@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from serving import a_port, until_it_answers
 
 AXE = Axe()
+LOOKS = [
+    pytest.param({"color_scheme": scheme, "viewport": {"width": width, "height": 800}}, id=f"{scheme}-{width}")
+    for scheme in ("light", "dark")
+    for width in (1280, 320)
+]
 
 
 @dataclass(frozen=True)
@@ -91,8 +97,33 @@ class Somebody:
         self.page.get_by_label("Your password").fill(self.person["password"])
         self.page.get_by_label("Your password").press("Enter")
 
+    def confirm(self) -> None:
+        """Answer the page that asks without JavaScript."""
+        field = self.page.get_by_label("Your password")
+        field.fill(self.person["password"])
+        self.page.locator("form", has=field).get_by_role("button", name="Confirm").click()
+
     def looked_at(self) -> None:
         """axe finds nothing on the page, and nothing is wider than the screen."""
         found = AXE.run(self.page)
         assert found.violations_count == 0, f"{self.page.url}\n{found.generate_report()}"
         assert self.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), self.page.url
+
+
+Visiting = Callable[..., Somebody]
+"""``visiting("Marcus", **look)``: somebody comes with a browser of their own; Olivia, where nobody is named."""
+
+
+@contextmanager
+def visits(demo: Demo, browser: Browser) -> Iterator[Visiting]:
+    """People who visit; whatever a page reported as an error fails the test when they have gone."""
+    everybody: list[Somebody] = []
+
+    def come(name: str = "Olivia", **look: Any) -> Somebody:
+        everybody.append(Somebody(demo, browser, name, **look))
+        return everybody[-1]
+
+    yield come
+    for one in everybody:
+        one.context.close()
+    assert [one.troubles for one in everybody] == [[] for _ in everybody]

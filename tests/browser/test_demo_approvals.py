@@ -3,41 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from demo_world import Demo, Somebody, served
-from playwright.sync_api import Browser, Locator, expect
-
-Visiting = Callable[..., Somebody]
-LOOKS = [
-    pytest.param({"color_scheme": scheme, "viewport": {"width": width, "height": 800}}, id=f"{scheme}-{width}")
-    for scheme in ("light", "dark")
-    for width in (1280, 320)
-]
-
-
-@pytest.fixture
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """A demo for each test: how often one person may ask others is limited."""
-    with served(tmp_path_factory.mktemp("demo")) as made:
-        yield made
-
-
-@pytest.fixture
-def visiting(demo: Demo, browser: Browser) -> Iterator[Visiting]:
-    """People with browsers of their own; whatever a page reported as an error fails the test."""
-    everybody: list[Somebody] = []
-
-    def come(name: str, **look: Any) -> Somebody:
-        everybody.append(Somebody(demo, browser, name, **look))
-        return everybody[-1]
-
-    yield come
-    for one in everybody:
-        one.context.close()
-    assert [one.troubles for one in everybody] == [[] for _ in everybody]
+from demo_world import LOOKS, Somebody, Visiting
+from playwright.sync_api import Locator, expect
 
 
 def ask(somebody: Somebody, amount: str) -> None:
@@ -204,3 +174,35 @@ def test_it_is_accessible(visiting: Visiting, look: dict[str, Any]) -> None:
     olivia.looked_at()
     request(olivia, "2,100.00").get_by_role("button", name="Take it back").click()
     olivia.told("Your request was taken back.")
+
+
+def test_asking_and_collecting_without_javascript(visiting: Visiting) -> None:
+    """Both of them by plain forms: asked, approved under a proof, found again by the same button, collected, paid."""
+    olivia, marcus = (visiting(name, java_script_enabled=False) for name in ("Olivia", "Marcus"))
+    page = olivia.page
+    page.goto("/billing")
+    page.get_by_label("Amount in EUR").fill("2,400.00")
+    page.get_by_role("button", name="Pay").click()
+    expect(page.get_by_role("definition").filter(has_text="2,400.00 EUR")).to_be_visible()
+    page.get_by_role("button", name="Ask for approval").click()
+    expect(page.get_by_role("status")).to_contain_text("another owner or admin. Nobody has approved yet.")
+
+    marcus.page.goto("/approvals")
+    request(marcus, "2,400.00").get_by_role("button", name="Approve").click()
+    marcus.confirm()
+    marcus.page.goto("/approvals")
+    request(marcus, "2,400.00").get_by_role("button", name="Approve").click()
+    marcus.told("Approved. Whoever asked can go on.")
+
+    page.goto("/approvals")
+    request(olivia, "2,400.00").get_by_role("button", name="Collect and pay").click()
+    page.get_by_role("button", name="See how it stands").click()
+    expect(page.get_by_role("status")).to_contain_text("It was approved.")
+    olivia.confirm()
+    page.get_by_role("button", name="Collect it").click()
+    expect(page.get_by_role("heading", name="It is you")).to_be_visible()
+    page.get_by_role("link", name="Go back").click()
+    expect(page.get_by_text("You wait for nobody")).to_have_count(0)
+    page.get_by_role("button", name="Pay now").click()
+    olivia.told("The payout is on its way.")
+    expect(page.get_by_role("row").nth(1)).to_contain_text("2,400.00 EUR")

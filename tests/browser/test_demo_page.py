@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import socket
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pyotp
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browser_visitor import Authenticator
+from demo_world import served
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 AXE = Axe()
@@ -36,34 +33,9 @@ Demo = tuple[str, dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """The demo, as ``python -m stepup demo`` serves it: its address, and what its people know."""
-    directory = tmp_path_factory.mktemp("demo")
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = int(listener.getsockname()[1])
-    words = ["--port", str(port), "--seed-file", str(directory / "seed.json")]
-    with (directory / "log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-m", "stepup", "demo", *words], stdout=log, stderr=log)
-    try:
-        until_it_answers(port, process, directory / "log")
-        yield f"http://localhost:{port}", json.loads((directory / "seed.json").read_text())
-    finally:
-        process.terminate()
-        process.wait(20)
-    assert "Traceback" not in (directory / "log").read_text()
-
-
-def until_it_answers(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            try:
-                process.wait(0.05)
-            except subprocess.TimeoutExpired:
-                continue
-            pytest.fail(f"the demo did not start: {log.read_text()}")
-        else:
-            return
+    """One demo for all of these tests: its address, and what its people know."""
+    with served(tmp_path_factory.mktemp("demo")) as made:
+        yield made.site, made.seed
 
 
 @pytest.fixture
@@ -181,7 +153,7 @@ def test_the_account_page_follows_a_proof(demo: Demo, page: Page) -> None:
     expect(current).to_contain_text("Ready")
     expect(current).to_contain_text("Password")
     expect(page.locator("#grants")).to_contain_text("Disable multi-factor authentication")
-    expect(page.locator("#events li").first).to_contain_text("Proved")
+    expect(page.locator("#events li").first).to_contain_text("You confirmed")
     expect(page.locator("#request")).to_contain_text('"verified": true')
     expect(page.locator("#document")).to_contain_text('"status": "verified"')
     assert document(page)["id"] == opened["id"]
@@ -200,7 +172,7 @@ def test_what_is_called_off_is_shown_as_such(page: Page) -> None:
     expect(page.locator("#document")).to_contain_text('"id": "export_data"')
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator("#document")).to_contain_text('"status": "cancelled"')
-    expect(page.locator("#events li").first).to_contain_text("Called off")
+    expect(page.locator("#events li").first).to_contain_text("Confirming was called off")
     expect(page.get_by_text("Nothing is unlocked")).to_be_visible()
 
 

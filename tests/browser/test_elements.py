@@ -399,6 +399,7 @@ def test_removal_is_asked_for_and_can_be_called_off(owner: Owner) -> None:
     owner.hears()
     owner.button("Remove Phone").click()
     expect(owner.dialog).to_be_visible()
+    expect(owner.dialog.get_by_role("definition").filter(has_text="Authenticator app: Phone")).to_be_visible()
     owner.page.keyboard.press("Escape")
     expect(owner.factors.get_by_role("status")).to_have_text("Nothing was changed.")
     expect(owner.button("Remove Phone")).to_be_focused()
@@ -558,3 +559,51 @@ def test_all_devices_are_forgotten_after_a_question(owner: Owner) -> None:
     expect(owner.devices.get_by_role("heading", name="Remembered devices")).to_be_focused()
     assert site.asked == [("DELETE", "", {})]
     assert owner.heard == [{"what": "device", "change": "all_forgotten"}]
+
+
+# -- when the person is not the one any more -----------------------------------------------------------
+
+
+def test_nothing_of_a_person_stays_when_they_have_signed_out(owner: Owner) -> None:
+    """In this tab or another: the next reading says to sign in, and what was shown, a secret above all, goes."""
+    owner.world.enrolled(owner.who, "Phone of Olivia")
+    owner.page.reload()
+    expect(owner.factors).to_contain_text("Phone of Olivia")
+    expect(owner.events.get_by_role("listitem").first).to_be_visible()
+    begun(owner, "Add an authenticator app", "Tablet")
+    owner.prove()
+    secret = secret_of(owner)
+    owner.context.clear_cookies()
+    owner.page.evaluate("document.dispatchEvent(new CustomEvent('stepup:changed'))")
+    for element in (owner.factors, owner.events):
+        expect(element.get_by_role("link", name="Sign in again")).to_be_visible()
+        expect(element.get_by_role("listitem")).to_have_count(0)
+        expect(element.get_by_role("alert")).to_have_text("For this you have to sign in again.")
+    assert secret not in owner.inside("stepup-factors").replace(" ", "")
+    assert "Phone of Olivia" not in owner.inside("stepup-factors")
+
+
+def test_a_page_that_comes_back_from_memory_reads_again(owner: Owner) -> None:
+    """Back after signing out shows the page as it was; its elements ask whether it still is so."""
+    owner.world.enrolled(owner.who, "Phone of Olivia")
+    owner.page.reload()
+    expect(owner.factors).to_contain_text("Phone of Olivia")
+    owner.context.clear_cookies()
+    owner.page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+    expect(owner.factors.get_by_role("link", name="Sign in again")).to_be_visible()
+    assert "Phone of Olivia" not in owner.inside("stepup-factors")
+
+
+def test_a_name_is_text_wherever_it_stands(owner: Owner) -> None:
+    """Markup and what turns text around, in rows, names of buttons, questions and messages."""
+    name = '<img src=x onerror="globalThis.ran=1">\u202eenohp'
+    owner.world.enrolled(owner.who, name)
+    owner.page.reload()
+    row = owner.factors.get_by_role("listitem").filter(has_text="<img src=x")
+    row.get_by_role("button", name="Rename").click()
+    field = row.get_by_role("textbox")
+    field.fill("\u202eback<b>")
+    field.press("Enter")
+    expect(owner.factors.get_by_role("status")).to_contain_text("<b>")
+    assert owner.page.evaluate("globalThis.ran") is None
+    assert "\u202e" not in owner.inside("stepup-factors")

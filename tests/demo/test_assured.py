@@ -83,7 +83,7 @@ def test_the_alarm_ends_everything(demo: tuple[int, dict[str, Any]]) -> None:
         assert visitor.json("POST", "/notes")[0] == 401
     mine.signed_in()
     assert mine.json("POST", DELETE, stepup_token=token)[1]["code"] == "grant_invalid"
-    assert "Everything was locked" in mine.page("/activity")
+    assert "All that was unlocked was locked again" in mine.page("/activity")
     status, _, page = mine.form("/security/alarm")
     assert status == 200
     assert "Everything has ended" in page

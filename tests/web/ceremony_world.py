@@ -94,6 +94,7 @@ class World:
     outbox: Any = field(default_factory=Outbox)
     actions: tuple[Action, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    more: tuple[Any, ...] = ()
     store: Any = None
 
     def __post_init__(self) -> None:
@@ -110,6 +111,7 @@ class World:
                 ScriptedVerifier("passkey", strength=Strength.PASSWORD),
                 ScriptedVerifier("password", answer="pass<word> 1"),
                 EmailCode(mailer=self.outbox),
+                *self.more,
             ],
             "secret": SECRET, "clock": self.clock, "enrol_url": "/account/enrol", "login_url": "/login",
         }  # fmt: skip

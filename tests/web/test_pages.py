@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -15,12 +16,14 @@ from ceremony_world import FORM_PAGE, GRANT, RIGHT, Browser, Page, World, starte
 from web_world import OLIVIA, ORIGIN
 
 from stepup import Action, Actor, Code, Policy, Resource
+from stepup.approval import Standing
 from stepup.decision import Decision, Outcome, Reason
 from stepup.errors import Denied, StepUpError, StepUpRequired, StoreUnavailable, UnknownAction
 from stepup.policy import Risk
 from stepup.web import PROBLEMS, WebRequest, WebResponse
+from stepup.web.asked import Asked, Sent, Subject, Waiting
 from stepup.web.html import POLICY, STYLE, Markup, page, tag, web_address
-from stepup.web.pages import Asked, Sent, Subject, ask
+from stepup.web.pages import ask
 from stepup.web.refusals import wants_page
 from stepup.web.site import Site
 
@@ -249,10 +252,14 @@ def every_page() -> Iterator[tuple[str, Page]]:
         expires_at=world.clock.now(),
     )  # fmt: skip
     yield "all ways", Page(WebResponse(200, (), ask(asked)))
+    for standing in (None, Standing.PENDING, Standing.READY, Standing.CLOSED):
+        waits = replace(asked, methods=("approval", "password"), waiting=Waiting("<b>", standing, 1, 2))
+        yield f"approval {standing}", Page(WebResponse(200, (), ask(waits)))
 
 
 EVERY = (
     "blocked", "wrong", "sent", "locked", "cancelled", "missing", "done", "malformed", "nobody", "denied", "all ways",
+    "approval None", "approval pending", "approval ready", "approval closed",
 )  # fmt: skip
 
 
@@ -301,7 +308,7 @@ def test_no_page_runs_or_fetches_anything(each: dict[str, Page], name: str) -> N
 
 
 @pytest.mark.requirement("B-02", "B-06")
-@pytest.mark.parametrize("name", [name for name in EVERY if name != "all ways"])
+@pytest.mark.parametrize("name", [name for name in EVERY if not name.startswith(("all ways", "approval"))])
 def test_every_page_is_sent_with_what_protects_it(each: dict[str, Page], name: str) -> None:
     """Not framed, not stored, not guessed at, not told of to other sites; the policy allows its style sheet alone."""
     headers = dict(each[name].answer.headers)

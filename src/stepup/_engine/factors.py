@@ -27,6 +27,7 @@ from stepup.context import (
 )
 from stepup.decide import enrol as pure
 from stepup.decide.answering import Rejected
+from stepup.decide.own_words import called
 from stepup.decide.standing import roster_of
 from stepup.decision import Authorization
 from stepup.errors import Code, ConfigurationError, Denied, InvalidInput
@@ -126,10 +127,12 @@ async def remove(core: Core, context: Context, factor_id: str, token: object) ->
     own_account(context, pure.REMOVE)
     if not isinstance(factor_id, str):  # pyright: ignore[reportUnnecessaryIsInstance] -- it may come from outside
         return False
-    if roster_of(await core.load(where, (ROSTER,))).get(factor_id) is None:
+    going = roster_of(await core.load(where, (ROSTER,))).get(factor_id)
+    if going is None:
         return False
     session, epochs = session_hash(core.ring, context), await standing_epochs(core, context)
-    await require(core, pure.REMOVE, context, Resource("factor", factor_id), None, token, None)
+    named = Resource("factor", factor_id, called(going.method, going.label))
+    await require(core, pure.REMOVE, context, named, None, token, None)
     now = core.now()
     found = await every(core, context)
     methods = tuple(factor_key(method) for method in core.methods)

@@ -48,6 +48,7 @@ from stepup.tries import unlocked
 
 from .device import MANAGE_ACTION
 from .holding import MethodInfo, strength_of
+from .own_words import adding, removing
 from .request import Ids
 from .session import session_age
 
@@ -63,8 +64,15 @@ _CHANGE = Policy(methods=STRONGEST, grant_ttl=300, remember=False)  # the change
 
 OWN_ACTIONS: Final = (
     MANAGE_ACTION,
-    Action(ADD, "Add a verification method", risk=Risk.HIGH, policy=_CHANGE, impersonation=_REFUSE),
-    Action(REMOVE, "Remove a verification method", risk=Risk.HIGH, policy=_CHANGE, impersonation=_REFUSE),
+    Action(ADD, "Add a verification method", risk=Risk.HIGH, policy=_CHANGE, impersonation=_REFUSE, describe=adding),
+    Action(
+        REMOVE,
+        "Remove a verification method",
+        risk=Risk.HIGH,
+        policy=_CHANGE,
+        impersonation=_REFUSE,
+        describe=removing,
+    ),
     Action(
         UNLOCK,
         "Unlock somebody's verification methods",

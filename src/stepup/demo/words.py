@@ -1,4 +1,7 @@
-"""What the demo says: after something was done, of events, methods, risk and time; and the templates for it."""
+"""What the demo says: after something was done, of events, methods, risk and time; and the templates for it.
+
+Of events and methods it says what ``<stepup-events>`` and ``<stepup-factors>`` say, so that a thing has one name.
+"""
 
 from __future__ import annotations
 
@@ -67,51 +70,51 @@ METHODS: Mapping[str, str] = {
     "passkey": "Passkey",
     "totp": "Authenticator app",
     "password": "Password",
-    "email_code": "Mailed code",
+    "email_code": "Code by mail",
     "recovery_code": "Recovery code",
     "approval": "Approval",
     "fresh_session": "Recent sign-in",
 }
 
 EVENTS: Mapping[str, str] = {
-    "challenge_started": "Proof was asked for",
-    "challenge_refused": "Refused before it began",
-    "challenge_cancelled": "Called off, no token was issued",
-    "prepared": "A method was made ready",
-    "code_sent": "A code was mailed",
-    "code_refused": "No further code was mailed",
+    "challenge_started": "You were asked to confirm",
+    "challenge_refused": "Could not ask you to confirm",
+    "challenge_cancelled": "Confirming was called off",
+    "prepared": "A way to confirm was chosen",
+    "code_sent": "A code was sent",
+    "code_refused": "A code was not sent",
     "delivery_failed": "A mail could not be sent",
-    "attempt.ok": "Proved",
-    "attempt.refused": "A wrong answer",
-    "attempt.open": "Proved in part",
-    "authorization.ok": "Let through",
-    "authorization.refused": "Blocked",
-    "grant_revoked": "Locked again",
-    "session_revoked": "Signed out",
-    "session_rotated": "The session got a new id",
-    "everything_revoked": "Everything was locked",
-    "factor_enrolment_started": "A new way to prove was begun",
-    "factor_enrolled": "A new way to prove was added",
-    "factor_changed": "A way to prove was changed",
-    "factor_removed": "A way to prove was removed",
-    "unlocked": "Unlocked by support",
+    "attempt.ok": "You confirmed",
+    "attempt.refused": "An answer was refused",
+    "attempt.open": "You confirmed, and one more proof was needed",
+    "authorization.ok": "A confirmed action went through",
+    "authorization.refused": "An action was refused",
+    "grant_revoked": "An unlocked action was locked again",
+    "session_revoked": "All that was unlocked in a session was locked again",
+    "session_rotated": "The session was renewed",
+    "everything_revoked": "All that was unlocked was locked again",
+    "factor_enrolment_started": "Adding a way to confirm began",
+    "factor_enrolled": "A way to confirm was added",
+    "factor_changed": "A way to confirm was changed",
+    "factor_removed": "A way to confirm was removed",
+    "unlocked": "Support lifted a lock",
     "device_remembered": "A device was remembered",
     "device_renamed": "A device was given another name",
     "device_revoked.ok": "A device was forgotten",
     "device_revoked.refused": "An old token of a device came again; the device was forgotten",
-    "approval_requested": "Somebody else was asked to approve",
-    "approval_given": "Somebody else approved",
-    "approval_denied": "Somebody else refused",
+    "approval_requested": "Approval was asked for",
+    "approval_given": "An approval was given",
+    "approval_denied": "An approval was denied",
     "approval_withdrawn": "A request for approval was taken back",
     "approval_expired": "A request for approval ran out",
-    "approval_refused": "An answer to a request was not taken",
-    "disabled": "The account was disabled",
-    "enabled": "The account was enabled again",
+    "approval_refused": "An answer to a request for approval was refused",
+    "disabled": "Your account was disabled",
+    "enabled": "Your account was enabled again",
 }
 
 OWN: Mapping[str, str] = {
-    "stepup.factor.add": "Add a verification method",
-    "stepup.factor.remove": "Remove a verification method",
+    "stepup.factor.add": "Add a way to confirm",
+    "stepup.factor.remove": "Remove a way to confirm",
     "stepup.approval.approve": "Approve what somebody else asks for",
     "stepup.device.manage": "Review remembered devices",
 }
@@ -130,7 +133,9 @@ RISKS: Mapping[str, Reason] = {
     "new_network": Reason("New network", "No proof has come from this network in the last 90 days."),
     "long_since_proof": Reason("Long ago", "Your last proof is more than 30 days old."),
     "recent_failures": Reason("Wrong answers", "Three or more within the hour, and no right one since."),
-    "recent_factor_change": Reason("Changed methods", "A way to prove was added, changed or removed in the last day."),
+    "recent_factor_change": Reason(
+        "Changed methods", "A way to confirm was added, changed or removed in the last day."
+    ),
     "impossible_country": Reason("Another country", "Your last proof came from too far away for that."),
     "unfamiliar_browser": Reason("Unfamiliar browser", "You have signed in with another one, never with this."),
     "history_unreadable": Reason("No history", "What is known about you could not be read."),

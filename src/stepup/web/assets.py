@@ -22,11 +22,11 @@ from .http import WebRequest, WebResponse
 
 NAMES: Final = frozenset(
     {
-        "account-api.js", "account-dom.js", "account-element.js", "account-pure.js", "account-rows.js",
-        "account-style.js", "account-texts-ar.js", "account-texts-de.js", "account-texts-es.js",
+        "account-api.js", "account-dom.js", "account-element.js", "account-part.js", "account-pure.js",
+        "account-rows.js", "account-style.js", "account-texts-ar.js", "account-texts-de.js", "account-texts-es.js",
         "account-texts-fr.js", "account-texts-ja.js", "account-texts-pt.js", "account-texts.js", "account.js",
-        "api.js", "approval.js", "base64url.js", "devices.js", "dialog.js", "dom.js", "enrol.js", "events.js",
-        "factors.js", "forms.js", "htmx.js", "mail.js", "older.js", "pure.js",
+        "api.js", "approval.js", "base64url.js", "devices.js", "dialog.js", "dom.js", "enrol-codes.js",
+        "enrol.js", "events.js", "factors.js", "forms.js", "htmx.js", "mail.js", "older.js", "pure.js",
         "registration.js", "stepup.js", "style.js", "terms.js", "texts-ar.js", "texts-de.js", "texts-es.js",
         "texts-fr.js", "texts-ja.js", "texts-pt.js", "texts.js", "view.js",
     }

@@ -24,17 +24,21 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import urlencode
 
-from stepup._engine import begin, look, start, verify
-from stepup._engine.core import Core
+from stepup._engine import approvals, begin, look, start, verify
+from stepup.approval import Standing
 from stepup.challenge import Challenge, State
+from stepup.context import APPROVAL
 from stepup.decide.answering import MoreNeeded, Verified
 from stepup.decide.resolving import rules_of
 from stepup.errors import Code, DeliveryFailed, Refused
-from stepup.policy import Policy, Risk
+from stepup.policy import Risk
+from stepup.rules import Rules
 
 from . import devices, pages
+from .asked import Asked, Sent, Subject, Trouble, Waiting
 from .bodies import BadRequest, read_form
 from .call import Call, Protocol
+from .documents import still_proved
 from .html import html
 from .http import SAFE, WebRequest, WebResponse, response
 from .origins import safe_return
@@ -42,7 +46,9 @@ from .problems import PROBLEMS
 from .refusals import ROOT, as_page, prepares
 
 _MAX_WAIT: Final = timedelta(days=1)
-_CLOSED: Final[Mapping[State, Code]] = {State.EXPIRED: Code.CHALLENGE_EXPIRED, State.CANCELLED: Code.CANCELLED}
+_CLOSED: Final[Mapping[State, Code]] = {
+    State.EXPIRED: Code.CHALLENGE_EXPIRED, State.CANCELLED: Code.CANCELLED, State.DENIED: Code.APPROVAL_DENIED,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +96,14 @@ class Turn:
 
 
 async def open_challenge(call: Call) -> WebResponse:
-    """Open a challenge from the offer, and take the first step of it."""
+    """Open a challenge from the offer, and take the first step of it, or find the one that others were asked about."""
     turn = Turn.of(call)
-    turn.only("offer", "method", "response", "remember")
-    offer, method = turn.text("offer", 16_384), turn.text("method", 64)
+    looks = turn.fields.get("look") == "1"
+    turn.only("offer", *(["look"] if looks else ["method", "response", "remember"]))
+    offer, method = turn.text("offer", 16_384), "" if looks else turn.text("method", 64)
     challenge = await start.start_offer(call.core, offer, call.context, None)
-    return await _step(replace(turn, challenge=challenge.id), method)
+    turn = replace(turn, challenge=challenge.id)
+    return turn.returns() if looks else await _step(turn, method)
 
 
 async def answer(call: Call) -> WebResponse:
@@ -129,7 +137,9 @@ async def _step(turn: Turn, method: str) -> WebResponse:
         return turn.returns(Code.DELIVERY_FAILED)
     if isinstance(outcome, Verified):
         return _verified(turn, outcome)
-    return turn.returns() if isinstance(outcome, MoreNeeded) else turn.returns(outcome.code, outcome.retry_at)
+    if isinstance(outcome, MoreNeeded):  # an approval that was not collected has not moved anything: that is said
+        return turn.returns(Code.VERIFICATION_REQUIRED if method == APPROVAL else None)
+    return turn.returns(outcome.code, outcome.retry_at)
 
 
 def _verified(turn: Turn, outcome: Verified) -> WebResponse:
@@ -161,8 +171,9 @@ async def show(call: Call) -> WebResponse:
         return html(200, pages.done(turn.back))
     if challenge.state is not State.OPEN:
         kind = PROBLEMS[_CLOSED.get(challenge.state, Code.CHALLENGE_CLOSED)]
-        return html(kind.status, pages.ended(kind.title, challenge.state, turn.back))
-    return html(200, pages.ask(_asked(turn, challenge)))
+        denial = challenge.asked.denial if challenge.asked is not None else None
+        return html(kind.status, pages.ended(kind.title, challenge.state, turn.back, denial.reason if denial else None))
+    return html(200, pages.ask(await _asked(turn, challenge)))
 
 
 def spoken(to: Protocol, request: WebRequest, made: WebResponse) -> WebResponse:
@@ -178,38 +189,44 @@ def way_back(request: WebRequest) -> str:
         return "/"
 
 
-def _asked(turn: Turn, challenge: Challenge) -> pages.Asked:
+async def _asked(turn: Turn, challenge: Challenge) -> Asked:
     core, actor = turn.call.core, turn.call.context.actor
     again = timedelta(seconds=core.limits.resend_after)
-    proved = {proof.method for proof in challenge.proofs}
-    return pages.Asked(
+    rules = rules_of(core.registry, challenge)
+    proved = still_proved(challenge, rules, core.now())
+    return Asked(
         to=f"{turn.call.to.prefix}{ROOT}/{challenge.id}",
         back=turn.back,
         account=actor.email or actor.id,
-        subject=pages.Subject.approved_by(challenge),
+        subject=Subject.approved_by(challenge),
         methods=[name for name in challenge.allowed if name not in proved],
         prepares=prepares(core),
         now=core.now(),
         hidden={"next": turn.back},
-        sent={name: pages.Sent(one.sent_to, one.at + again) for name, one in challenge.prepared.items()},
+        waiting=await _waiting(turn, challenge, rules),
+        sent={name: Sent(one.sent_to, one.at + again) for name, one in challenge.prepared.items()},
         proved=sorted(proved),
         expires_at=challenge.expires_at,
         trouble=_trouble(turn, challenge),
-        remember=turn.call.request.keep_device is not None and _policy(core, challenge).remember,
+        remember=turn.call.request.keep_device is not None and rules.policy.remember,
     )
 
 
-def _policy(core: Core, challenge: Challenge) -> Policy:
-    return rules_of(core.registry, challenge).policy
+async def _waiting(turn: Turn, challenge: Challenge, rules: Rules) -> Waiting:
+    """Who could approve it and, once they were asked, how far that is."""
+    if challenge.asked is None:
+        return Waiting(rules.approvers.who if rules.approvers is not None else "")
+    found = await approvals.get(turn.call.core, challenge.id, turn.call.context)
+    return Waiting(standing=Standing.CLOSED) if found is None else Waiting.on(found)
 
 
-def _trouble(turn: Turn, challenge: Challenge) -> pages.Trouble | None:
+def _trouble(turn: Turn, challenge: Challenge) -> Trouble | None:
     """What the address says went wrong: a code that we know and a time that is near, or nothing."""
     code = next((one for one in PROBLEMS if one.value == turn.fields.get("problem")), None)
     if code is None:
         return None
     if code is Code.VERIFICATION_FAILED:
-        return pages.Trouble(PROBLEMS[code].title, pages.tries(challenge.attempts_left))
+        return Trouble(PROBLEMS[code].title, pages.tries(challenge.attempts_left))
     now, until = turn.call.core.now(), turn.fields.get("until", "")
     at = datetime.fromtimestamp(int(until), UTC) if re.fullmatch(r"[0-9]{1,10}", until) else now
-    return pages.Trouble(PROBLEMS[code].title, pages.try_again(at, now) if now < at < now + _MAX_WAIT else None)
+    return Trouble(PROBLEMS[code].title, pages.try_again(at, now) if now < at < now + _MAX_WAIT else None)

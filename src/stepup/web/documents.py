@@ -57,8 +57,7 @@ def challenge_document(challenge: Challenge, policy: Policy, context: Context) -
 
 def envelope(challenge: Challenge, rules: Rules, context: Context, now: datetime) -> dict[str, object]:
     """The challenge and what else a client needs."""
-    counted, window = challenge.asked is None, rules.policy.challenge_ttl  # no proof waits as long as an approval may
-    proved = {proof.method for proof in challenge.proofs if counted or (now - proof.at).total_seconds() < window}
+    proved = still_proved(challenge, rules, now)
     return {
         "challenge": challenge_document(challenge, rules.policy, context),
         "description": rules.action.description,
@@ -70,6 +69,12 @@ def envelope(challenge: Challenge, rules: Rules, context: Context, now: datetime
         "uses": challenge.uses,
         "onBehalfOf": challenge.binding.on_behalf_of,
     }
+
+
+def still_proved(challenge: Challenge, rules: Rules, now: datetime) -> frozenset[str]:
+    """The methods that were proved and count: no proof waits as long as an approval may."""
+    counted, window = challenge.asked is None, rules.policy.challenge_ttl
+    return frozenset(one.method for one in challenge.proofs if counted or (now - one.at).total_seconds() < window)
 
 
 def item_document(item: Listed) -> dict[str, object]:

@@ -3,6 +3,7 @@
 ``tag`` makes an element; a child or attribute that is text is escaped, and only what ``tag`` and ``group`` made is
 taken as it is, so there is no way to write markup by hand. ``page`` lays out a whole page: one ``main``, one style
 sheet inside the page, no script and nothing from elsewhere. ``html`` sends it, under a policy that allows just that.
+``when`` is a moment in words.
 
 The style sheet stands in the policy by its hash, so nothing that could ever be smuggled into a page is styled or run.
 """
@@ -11,7 +12,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from html import escape
 from typing import Final
 from urllib.parse import urlsplit
@@ -31,6 +34,7 @@ h1{font-size:1.5rem;line-height:1.25}
 h2{font-size:1.125rem;margin:0 0 .5rem}
 section{border-block-start:1px solid var(--line);padding-block:1rem}
 dt{color:var(--soft)}
+dt::first-letter{text-transform:uppercase}
 dd{margin:0 0 .5rem;font-weight:600;white-space:pre-wrap}
 label{display:block;margin-block-end:.25rem}
 input,button{font:inherit;min-block-size:2.75rem;padding:.5rem .75rem;border:1px solid var(--line);\
@@ -114,6 +118,16 @@ def page(title: str, *content: Child) -> bytes:
     )
     made = tag("html", head, tag("body", tag("main", *content)), lang="en")
     return f"<!doctype html>\n{made.text}\n".encode("utf-8", "replace")
+
+
+def when(at: datetime, now: datetime) -> Markup:
+    """A moment: the time of day, the date where that is another one, and how far away it is."""
+    seconds = max(0, math.ceil((at - now).total_seconds()))
+    size, unit = (1, "second") if seconds < 120 else (60, "minute") if seconds < 120 * 60 else (3600, "hour")
+    far, utc = math.ceil(seconds / size), at.astimezone(UTC)
+    date = "" if utc.date() == now.astimezone(UTC).date() else f"{utc.day} {utc:%B}, "
+    time = tag("time", f"{date}{utc:%H:%M:%S} UTC", datetime=f"{utc:%Y-%m-%dT%H:%M:%SZ}")
+    return group(time, f" (in {far} {unit}{'' if far == 1 else 's'})")
 
 
 def html(status: int, body: bytes, *more: tuple[str, str]) -> WebResponse:

@@ -13,12 +13,14 @@ from urllib.parse import quote
 
 from stepup._engine.core import Core
 from stepup._engine.offer import Offered, read_offer
+from stepup.approval import Standing
 from stepup.decide.shown import listed, shown
-from stepup.errors import InvalidInput, StepUpError, StepUpRequired
+from stepup.errors import Code, InvalidInput, StepUpError, StepUpRequired
 from stepup.policy import Risk
 from stepup.rules import least, titled
 
 from . import pages
+from .asked import Asked, Subject, Waiting
 from .call import Protocol
 from .html import html
 from .http import SAFE, WebRequest, WebResponse
@@ -74,7 +76,7 @@ def _first_page(to: Protocol, request: WebRequest, error: StepUpRequired, back: 
         return None
     subject = _subject(core, offered).with_terms(_uses(core, offered), context.actor.on_behalf_of)
     return pages.ask(
-        pages.Asked(
+        Asked(
             to=f"{to.prefix}{ROOT}",
             back=back,
             account=context.actor.email or context.actor.id,
@@ -83,9 +85,19 @@ def _first_page(to: Protocol, request: WebRequest, error: StepUpRequired, back: 
             prepares=prepares(core),
             now=core.now(),
             hidden={"offer": error.offer, "next": back},
+            waiting=_waiting(core, offered, error),
             remember=_may_remember(to, request, offered, error.decision.level),
         )
     )
+
+
+def _waiting(core: Core, offered: Offered, error: StepUpRequired) -> Waiting:
+    """Who could approve it, and whether somebody was asked already; how far that is, the challenge's page tells."""
+    registry, found = core.registry, None
+    if not offered.items:
+        found = registry.rules(offered.action, max(registry.action(offered.action).level, Risk(error.decision.level)))
+    who = found.approvers.who if found is not None and found.approvers is not None else ""
+    return Waiting(who, Standing.PENDING if error.code is Code.APPROVAL_PENDING else None)
 
 
 def _may_remember(to: Protocol, request: WebRequest, offered: Offered, level: int) -> bool:
@@ -107,16 +119,16 @@ def _uses(core: Core, offered: Offered) -> int | None:
     return least(offered.uses, core.registry.rules(action.id, action.level).policy.uses)
 
 
-def _subject(core: Core, offered: Offered) -> pages.Subject:
+def _subject(core: Core, offered: Offered) -> Subject:
     """What would be approved; for a bundle, a line for each of its calls."""
     try:
         if not offered.items:
             action = core.registry.action(offered.action)
-            return pages.Subject.of(action.label, offered.resource, shown(action, offered.resource, offered.params))
+            return Subject.of(action.label, offered.resource, shown(action, offered.resource, offered.params))
         rows = [listed(core.registry.action(one.action), one.resource, one.params) for one in offered.items]
-        return pages.Subject(titled(one.label for one in rows), [(one.label, one.summary) for one in rows])
+        return Subject(titled(one.label for one in rows), [(one.label, one.summary) for one in rows])
     except InvalidInput:
-        return pages.Subject("", ())  # opening the challenge says what is wrong: nothing is approved unseen
+        return Subject("", ())  # opening the challenge says what is wrong: nothing is approved unseen
 
 
 def _carried(spoken: WebResponse, body: bytes) -> WebResponse:

@@ -16,9 +16,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from stepup import Denied
+from stepup.demo.actions import LARGE
 from stepup.demo.site import Site, fields
 from stepup.demo.workspace import Draft
 from stepup.event import Event, EventType
+from stepup.grant import Grant
 
 from .review import MANY, known
 
@@ -44,8 +46,9 @@ def routes(site: Site) -> list[Route]:
         inbox = await run_in_threadpool(gate.inbox, context, after=after, limit=20)
         own = await run_in_threadpool(gate.own, context)
         refusals = await run_in_threadpool(_refusals, site, context.actor.id)
+        collected = _collected(site, await run_in_threadpool(site.gate.grants, context))
         return site.page(
-            request, "approvals.html", inbox=inbox, own=own, refusals=refusals, names=_names(site),
+            request, "approvals.html", inbox=inbox, own=own, collected=collected, refusals=refusals, names=_names(site),
         )  # fmt: skip
 
     @site.signed_in
@@ -85,6 +88,13 @@ def routes(site: Site) -> list[Route]:
 def _names(site: Site) -> Mapping[str, str]:
     """Everybody's name; somebody who is gone is shown by their id."""
     return {one.actor.id: one.name for one in site.people.everybody}
+
+
+def _collected(site: Site, grants: Sequence[Grant]) -> Sequence[tuple[Draft, Grant]]:
+    """What was approved and collected, and is not paid yet: whoever has no JavaScript presses the button again."""
+    drafts = site.workspace.drafts
+    found = [(drafts.get(one.binding.resource_id or ""), one) for one in grants if one.binding.action == LARGE]
+    return [(draft, one) for draft, one in found if draft is not None]
 
 
 def _refusals(site: Site, person: str) -> Sequence[Refusal]:

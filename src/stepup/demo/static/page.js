@@ -4,13 +4,14 @@
  */
 import { StepUpCancelledError, fetch } from "/stepup/static/stepup.js";
 
-/** @param {number} seconds in the past */
+/** @param {number} seconds in the past; what is to come has passed by less than nothing */
 export function ago(seconds) {
   const rough = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
-  if (seconds < 45) return "just now";
-  if (seconds < 3600) return rough.format(-Math.max(1, Math.round(seconds / 60)), "minute");
-  if (seconds < 86400) return rough.format(-Math.round(seconds / 3600), "hour");
-  return rough.format(-Math.round(seconds / 86400), "day");
+  const [far, way] = [Math.abs(seconds), seconds < 0 ? 1 : -1];
+  if (far < 45) return way > 0 ? "in a moment" : "just now";
+  if (far < 3600) return rough.format(way * Math.max(1, Math.round(far / 60)), "minute");
+  if (far < 86400) return rough.format(way * Math.round(far / 3600), "hour");
+  return rough.format(way * Math.round(far / 86400), "day");
 }
 
 /**
@@ -22,7 +23,7 @@ export function tell(time, now = Date.now()) {
   const at = new Date(time.dateTime);
   if (Number.isNaN(at.valueOf())) return;
   time.title = at.toLocaleString();
-  time.textContent = at.valueOf() > now + 1000 ? at.toLocaleString() : ago((now - at.valueOf()) / 1000);
+  time.textContent = ago((now - at.valueOf()) / 1000);
 }
 
 /** @param {string} text @param {boolean} [good] */

@@ -1,7 +1,6 @@
 /**
- * The account's calls. What a person does goes by the client's own `fetch`: what is guarded asks in the dialog and is made
- * once more. And word
- * of changes: to the page as `stepup:changed`, to the other tabs, and from both.
+ * The account's calls. What a person does goes by the client's own `fetch`: what is guarded asks in the dialog and is
+ * made once more. And word of changes: to the page as `stepup:changed`, to the other tabs, and from both.
  *
  * @typedef {import("./account-types.js").Change} Change
  */

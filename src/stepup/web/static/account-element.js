@@ -1,63 +1,37 @@
 /**
- * What `<stepup-events>`, `<stepup-factors>` and `<stepup-devices>` have in common: a heading, what is said, rows, and
- * the states of loading, empty, failed and not available.
+ * What `<stepup-events>`, `<stepup-factors>` and `<stepup-devices>` have in common: rows, and the states of loading,
+ * empty, failed and not available. `account-part.js` has how they speak, `account-rows.js` the rows.
  *
  * A subclass says what is loaded (`load`) and drawn (`draw`). `refresh` does both; it runs once at a time, and once more
- * where it was asked for meanwhile. `change` is around everything that a person does; `account-rows.js` has the rows.
- * Two regions, `status` and `error`, stand there from the beginning, so that what is put there is read out.
+ * where it was asked for meanwhile. `change` is around everything that a person does.
  */
-import { retell, time } from "./account-dom.js";
-import { listen, now, read, request } from "./account-api.js";
-import { headingLevel, regional } from "./account-pure.js";
+import { listen, read, request } from "./account-api.js";
+import { AccountPart } from "./account-part.js";
 import { Rows } from "./account-rows.js";
-import { sheet as accountSheet } from "./account-style.js";
-import { AccountWords, accountWords } from "./account-texts.js";
-import { local } from "./api.js";
 import { h } from "./dom.js";
 import { StepUpCancelledError, StepUpError, blocked } from "./pure.js";
-import { sheet } from "./style.js";
 
 const MINUTE = 60_000;
 
-export class AccountElement extends HTMLElement {
+export class AccountElement extends AccountPart {
   static observedAttributes = ["heading-level", "lang"];
-  /** What its texts begin with. */
-  static what = "";
 
-  words = new AccountWords();
   loaded = false;
-  level = 2;
   busy = false;
   /** @type {AbortController | null} */
   #here = null;
   /** @type {Promise<void> | null} */
   #running = null;
   #again = false;
-  #tag = "en";
   /** Whether what is said to be wrong is that it could not be read. */
   #unread = false;
 
   constructor() {
     super();
-    const root = this.attachShadow({ mode: "open" });
-    root.adoptedStyleSheets = [sheet, accountSheet];
-    this.heading = h("h2", {});
-    this.lead = h("p", { class: "soft", part: "lead" });
-    this.error = h("div", { part: "error", role: "alert" });
-    this.status = h("div", { part: "status", role: "status" });
-    this.wait = h("p", { class: "soft", part: "loading", hidden: true });
-    this.none = h("p", { class: "empty", part: "empty", hidden: true });
-    this.link = h("a", { hidden: true });
-    this.retry = h("button", { type: "button", part: "button retry", hidden: true, click: () => this.#tryAgain() });
-    this.unlock = h("button", { type: "button", part: "button unlock", hidden: true, click: () => this.#unlock() });
     this.rows = new Rows(this);
-    this.foot = h("div", { class: "foot" });
-    this.section = h(
-      "section", { part: "section", "aria-labelledby": "title" },
-      this.heading, this.lead, this.error, this.link, this.retry, this.status, this.wait, this.none, this.unlock, this.rows.list, this.foot,
-    ); // prettier-ignore
-    root.append(this.section);
-    this.#head();
+    this.foot.before(this.rows.list);
+    this.retry.addEventListener("click", () => this.#tryAgain());
+    this.unlock.addEventListener("click", () => this.#unlock());
   }
 
   connectedCallback() {
@@ -66,6 +40,8 @@ export class AccountElement extends HTMLElement {
     listen(() => void this.refresh(), signal);
     const timer = setInterval(() => this.retell(), MINUTE / 2);
     signal.addEventListener("abort", () => clearInterval(timer));
+    // Back from memory: who is signed in may be another, or nobody.
+    addEventListener("pageshow", ({ persisted }) => persisted && void this.refresh(), { signal });
     void this.refresh();
   }
 
@@ -75,11 +51,11 @@ export class AccountElement extends HTMLElement {
   }
 
   attributeChangedCallback() {
-    this.#head();
+    this.head();
     if (this.#here && this.isConnected) void this.refresh();
   }
 
-  /** It was taken off the page: leave nothing that is secret. */
+  /** It was taken off the page, or is not theirs who look: leave nothing that is secret. */
   left() {}
 
   /**
@@ -115,10 +91,7 @@ export class AccountElement extends HTMLElement {
   }
 
   async #read() {
-    const own = this.closest("[lang]")?.getAttribute("lang");
-    this.words = await accountWords([own, navigator.language]);
-    this.#tag = regional(this.words.lang, [own, ...navigator.languages]);
-    this.#told();
+    await this.speak();
     this.wait.hidden = this.loaded;
     this.section.setAttribute("aria-busy", "true");
     try {
@@ -145,67 +118,6 @@ export class AccountElement extends HTMLElement {
     this.none.textContent = this.empty && this.text(this.empty);
   }
 
-  /** The heading, of the level that the page wants. */
-  #head() {
-    const level = headingLevel(this.getAttribute("heading-level"));
-    const title = h(/** @type {"h2"} */ (`h${level}`), { id: "title", class: "title", part: "title", tabindex: -1 });
-    title.textContent = this.heading.textContent;
-    this.heading.replaceWith(title);
-    this.heading = title;
-    this.level = level;
-  }
-
-  /** A heading below the element's own. @param {string} text @param {Record<string, string | number>} [props] */
-  subheading(text, props = {}) {
-    return h(/** @type {"h3"} */ (`h${this.level + 1}`), { part: "heading", ...props }, text);
-  }
-
-  #told() {
-    const { what } = /** @type {typeof AccountElement} */ (this.constructor);
-    Object.assign(this.section, { lang: this.words.lang, dir: this.words.dir });
-    this.heading.textContent = this.text(`${what}.title`);
-    this.lead.textContent = this.text(`${what}.lead`);
-    this.wait.textContent = this.text("loading");
-    this.retry.textContent = this.text("account.retry");
-    this.unlock.textContent = this.text("account.unlock");
-  }
-
-  /** @param {string} name @param {Record<string, string | number>} [values] */
-  text(name, values) {
-    return this.words.say(name, values);
-  }
-
-  /** What is done was done. @param {string} text */
-  say(text) {
-    this.error.replaceChildren();
-    this.status.textContent = text;
-  }
-
-  /** The language's tag, with the region by whose habits times are written. */
-  get tag() {
-    return this.#tag;
-  }
-
-  /** A time, as it is said in this element. @param {string} at */
-  time(at) {
-    return time(at, now(), this.#tag);
-  }
-
-  /**
-   * A text that tells of a time, with the time in it as one.
-   * @param {string} name
-   * @param {string} at
-   */
-  when(name, at) {
-    const [before = "", after = ""] = this.text(name).split("{when}");
-    return h("span", {}, before, this.time(at), after);
-  }
-
-  /** Say the times in `where` as they are by now. @param {Element} [where] */
-  retell(where = this.section) {
-    for (const one of where.querySelectorAll("time")) retell(one, now(), this.#tag);
-  }
-
   // -- what goes wrong ---------------------------------------------------------------------------
 
   /** @param {unknown} error why it could not be read; null if it could */
@@ -213,23 +125,28 @@ export class AccountElement extends HTMLElement {
     const found = error instanceof StepUpError ? error : error ? new StepUpError("store_unavailable") : null;
     const locked = blocked(found?.problem) !== null;
     const instead = locked ? "account.locked" : found?.code === "not_found" ? "account.unavailable" : "";
-    const link = (found?.code === "login_required" && found.problem?.loginUrl) || "";
+    const out = found?.code === "login_required";
+    const link = (out && found?.problem?.loginUrl) || "";
     if (found || this.#unread) this.error.textContent = found && !instead ? this.trouble(found) : "";
     this.#unread = found !== null;
-    this.retry.hidden = !found || instead !== "" || found.code === "login_required";
+    this.retry.hidden = !found || instead !== "" || out;
     this.unlock.hidden = !locked;
     this.link.hidden = !link;
     this.link.href = link;
     this.link.textContent = link && this.text("to.login_required");
-    if (instead) this.#instead(this.text(instead));
+    if (instead || out) this.#instead(instead && this.text(instead));
   }
 
   /** Show a text and nothing else: what was shown before is not for those who may not see it. @param {string} text */
   #instead(text) {
+    const inside = this.foot.contains(this.shadowRoot?.activeElement ?? null);
+    this.left();
+    this.loaded = false;
     this.rows.draw([], () => h("li"));
     this.foot.replaceChildren();
-    this.none.hidden = false;
+    this.none.hidden = !text;
     this.none.textContent = text;
+    if (inside) this.heading.focus();
   }
 
   /** Read it with the proof that it needs. */
@@ -243,16 +160,6 @@ export class AccountElement extends HTMLElement {
     await this.refresh();
     this.retry.removeAttribute("aria-disabled");
     if (this.retry.hidden) this.heading.focus();
-  }
-
-  /** What an error is in words. @param {unknown} error */
-  trouble(error) {
-    const { code, problem } = error instanceof StepUpError ? error : new StepUpError("store_unavailable");
-    // By the clock of the computer, which is the one that the person looks at, however wrong it is.
-    const when = problem?.retryAt && Date.now() + local(problem.retryAt) - performance.now();
-    const at = when ? new Date(when).toLocaleTimeString(this.#tag) : "…";
-    const said = this.text(`account.is.${code}`) || this.text(`is.${code}`, { at });
-    return said || this.text("is.store_unavailable");
   }
 
   /**

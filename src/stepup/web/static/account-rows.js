@@ -122,7 +122,7 @@ export function edit(host, row, { label: old, said }, save) {
   const cancel = h("button", { type: "button", part: "button cancel", click: () => done(false) }, host.text("cancel"));
   const submit = async (/** @type {Event} */ event) => {
     event.preventDefault();
-    const label = input.value.trim();
+    const label = input.value.trim().replace(/[\p{C}\u2028\u2029]/gu, "\ufffd"); // as the server does: it is said at once
     if (label === old) return done(false);
     if (await save(label, button)) await done(true);
   };

@@ -1,20 +1,17 @@
 /**
- * The panels in which a way to confirm is added: a passkey, an authenticator app, recovery codes.
+ * The panels in which a passkey and an authenticator app are added, and what every panel is made of: a heading, a place
+ * for what goes wrong, a way out, a form for the name, a button that copies. `enrol-codes.js` has that of recovery codes.
  *
  * What a panel shows once (a secret, codes) stands in its elements and in nothing else; it goes with the panel.
  *
  * @typedef {import("./factors.js").StepUpFactors} Host
  * @typedef {import("./account-types.js").Factor} Factor
  */
-import { now } from "./account-api.js";
 import { qr } from "./account-dom.js";
-import { browserOf, fileName, grouped, kept } from "./account-pure.js";
+import { browserOf, grouped } from "./account-pure.js";
 import { h } from "./dom.js";
 import { StepUpError, cleanCode, codeTrouble } from "./pure.js";
 import { registration } from "./registration.js";
-
-/** @type {Record<string, (host: Host, signal: AbortSignal) => void>} */
-export const PANELS = { passkey, totp, recovery_code: recoveryCodes };
 
 /**
  * A panel with a heading, a place for what goes wrong, and a way out.
@@ -22,7 +19,7 @@ export const PANELS = { passkey, totp, recovery_code: recoveryCodes };
  * @param {string} title
  * @param {...(Node | null | false)} inside
  */
-function panel(host, title, ...inside) {
+export function panel(host, title, ...inside) {
   const heading = host.subheading(title, { id: "adding", tabindex: -1 });
   const error = h("div", { id: "adding-error", part: "error", role: "alert" });
   const room = h("div", { class: "panel", part: "panel", role: "group", "aria-labelledby": "adding" }, heading, error, ...inside);
@@ -30,10 +27,10 @@ function panel(host, title, ...inside) {
 }
 
 /** @param {Host} host */
-const wayOut = (host) => h("button", { type: "button", part: "button cancel", click: () => host.close() }, host.text("cancel"));
+export const wayOut = (host) => h("button", { type: "button", part: "button cancel", click: () => host.close() }, host.text("cancel"));
 
 /** @param {string} text */
-const primary = (text) => h("button", { class: "go", part: "primary" }, text);
+export const primary = (text) => h("button", { class: "go", part: "primary" }, text);
 
 /**
  * A form that asks what the new thing shall be called, and goes on.
@@ -68,10 +65,30 @@ function naming(host, method, suggested, go) {
   input.select();
 }
 
+/**
+ * A button that copies a text; where that is not allowed, what it is is selected.
+ * @param {Host} host
+ * @param {string} name
+ * @param {string} text
+ * @param {HTMLElement} shown
+ */
+export function copying(host, name, text, shown) {
+  const click = async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      host.say(host.text("copied"));
+    } catch {
+      getSelection()?.selectAllChildren(shown);
+      host.say(host.text("copied.not"));
+    }
+  };
+  return h("button", { type: "button", part: "button copy", click }, name);
+}
+
 // -- passkey -------------------------------------------------------------------------------------
 
 /** @param {Host} host @param {AbortSignal} signal */
-function passkey(host, signal) {
+export function passkey(host, signal) {
   const { browser, system } = browserOf(navigator.userAgent);
   /** @type {{id: string, label: string, options: unknown} | null} */
   let begun = null;
@@ -112,7 +129,7 @@ async function created(options, signal) {
 // -- authenticator app -----------------------------------------------------------------------------
 
 /** @param {Host} host @param {AbortSignal} signal */
-function totp(host, signal) {
+export function totp(host, signal) {
   naming(host, "totp", "", (label, button, wrong) =>
     host.change(
       button,
@@ -184,77 +201,4 @@ function begin(host, signal, why) {
   totp(host, signal);
   const alert = host.room.querySelector("[role=alert]");
   if (alert) alert.textContent = why;
-}
-
-/**
- * A button that copies a text; where that is not allowed, what it is is selected.
- * @param {Host} host
- * @param {string} name
- * @param {string} text
- * @param {HTMLElement} shown
- */
-function copying(host, name, text, shown) {
-  const click = async () => {
-    try {
-      await navigator.clipboard.writeText(text);
-      host.say(host.text("copied"));
-    } catch {
-      getSelection()?.selectAllChildren(shown);
-      host.say(host.text("copied.not"));
-    }
-  };
-  return h("button", { type: "button", part: "button copy", click }, name);
-}
-
-// -- recovery codes ----------------------------------------------------------------------------------
-
-/** @param {Host} host @param {AbortSignal} signal */
-function recoveryCodes(host, signal) {
-  const held = host.factors.some((one) => one.method === "recovery_code");
-  const submit = async (/** @type {Event} */ event) => {
-    event.preventDefault();
-    error.replaceChildren();
-    /** @type {string[] | null} */
-    let codes = null;
-    const make = async () => (codes = (await host.request("POST", "factors/recovery_code", {})).codes);
-    await host.change(button, make, (text) => (error.textContent = text));
-    if (!codes) return;
-    host.tell(held ? "replaced" : "added", "recovery_code");
-    if (!signal.aborted) once(host, codes);
-  };
-  const button = primary(host.text("codes.make"));
-  const { room, heading, error } = panel(
-    host, host.text(held ? "factors.replace" : "factors.add.recovery_code"),
-    h("p", {}, host.text("codes.about")),
-    h("form", { part: "form", submit }, h("div", { class: "buttons" }, button, wayOut(host))),
-  ); // prettier-ignore
-  host.show(room, heading);
-}
-
-/** The codes, this once. @param {Host} host @param {string[]} codes */
-function once(host, codes) {
-  const list = h("ol", { class: "codes", part: "codes", role: "list", dir: "ltr" }, ...codes.map((one) => h("li", {}, h("code", {}, one))));
-  const done = h("button", { type: "button", class: "go", part: "primary", click: () => over() }, host.text("codes.done"));
-  const download = h("button", { type: "button", part: "button download", click: () => save(host, codes) }, host.text("codes.download"));
-  const { room, heading } = panel(
-    host, host.text("factors.codes"),
-    h("p", {}, host.text("codes.keep")),
-    list,
-    h("div", { class: "buttons" }, copying(host, host.text("codes.copy"), codes.join("\n"), list), download),
-    h("div", { class: "buttons" }, done),
-  ); // prettier-ignore
-  const over = () => {
-    host.close();
-    host.say(host.text("codes.gone"));
-  };
-  host.show(room, heading);
-}
-
-/** @param {Host} host @param {string[]} codes */
-function save(host, codes) {
-  const when = new Intl.DateTimeFormat(host.tag, { dateStyle: "long" }).format(now());
-  const text = kept(host.text("codes.file", { site: location.host, when }), codes, host.text("codes.file.note"));
-  const href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
-  h("a", { href, download: fileName(location.host) }).click();
-  setTimeout(() => URL.revokeObjectURL(href)); // once it is on its way
 }

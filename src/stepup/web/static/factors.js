@@ -1,6 +1,7 @@
 /**
- * `<stepup-factors>`: the ways to confirm: what there is, adding, another name, removing. `enrol.js` has the panels in
- * which something is added. What is guarded on the server asks in the dialog first; nothing here decides anything.
+ * `<stepup-factors>`: the ways to confirm: what there is, adding, another name, removing. `enrol.js` and
+ * `enrol-codes.js` have the panels in which something is added. What is guarded on the server asks in the dialog first;
+ * nothing here decides anything.
  *
  * @typedef {import("./account-types.js").Factor} Factor
  * @typedef {import("./account-types.js").Change} Change
@@ -11,7 +12,11 @@ import { AccountElement } from "./account-element.js";
 import { action, edit } from "./account-rows.js";
 import { available } from "./api.js";
 import { bdi, h } from "./dom.js";
-import { PANELS } from "./enrol.js";
+import { recoveryCodes } from "./enrol-codes.js";
+import { passkey, totp } from "./enrol.js";
+
+/** @type {Record<string, (host: StepUpFactors, signal: AbortSignal) => void>} */
+const PANELS = { passkey, totp, recovery_code: recoveryCodes };
 
 export class StepUpFactors extends AccountElement {
   static what = "factors";
