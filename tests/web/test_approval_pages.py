@@ -12,11 +12,14 @@ from web_world import MARCUS, context
 from stepup import Action, Actor, Context
 from stepup._engine import approvals
 from stepup.approval import Approvers, Choice
-from stepup.requirement import all_of
+from stepup.requirement import all_of, any_of
 from stepup.stores.memory import MemoryStore
 from stepup.verifiers import Approval
 
 ALONE = Action("payout.create", "Send a payout", risk=4, methods="approval")
+EITHER = Action(
+    "payout.either", "Send any payout", risk=4, methods=all_of(any_of("password", "email_code"), "approval")
+)
 BOTH = Action("payout.large", "Send a large payout", risk=4, methods=all_of("password", "approval"))
 NAMED = {"amount": "9.00 EUR"}
 INES = Actor("usr_ines")
@@ -24,7 +27,7 @@ INES = Actor("usr_ines")
 
 def world_of(face: str = "sync", quorum: int = 1, store: Any = None) -> World:
     people = Approvers(people=[MARCUS.id, INES.id], step_up=False, quorum=quorum, called="a colleague <of yours>")
-    return World(face, actions=(ALONE, BOTH), more=(Approval(people),), store=store)
+    return World(face, actions=(ALONE, BOTH, EITHER), more=(Approval(people),), store=store)
 
 
 def boss(who: Actor = MARCUS) -> Context:
@@ -130,6 +133,23 @@ def test_own_proof_and_approval_in_either_order(face: str) -> None:
     assert "Password: done." in half.text
     assert "It is you" in end.text
     assert browser.press("payout.large", params=NAMED).status == 200
+
+
+def test_what_does_not_lead_on_any_more_is_not_asked_for() -> None:
+    """One of two was enough, and is proved: what is left is the approval, and nothing to confirm before it."""
+    world = world_of()
+    browser = Browser(world)
+    first = browser.blocked("payout.either", params=NAMED)
+    half = browser.submit(first.form(method="password"), RIGHT)
+    asked = browser.submit(half.form(method="approval", send="1"))
+    say(world)
+    there = browser.get(asked.links[0])
+
+    assert {form["hidden"].get("method") for form in first.forms} == {"password", "email_code", "approval"}
+    assert {form["hidden"].get("method") for form in half.forms} == {"approval", None}
+    assert "It was approved." in there.text
+    assert "confirm the rest" not in there.text
+    assert "It is you" in collect(browser, there).text
 
 
 def test_a_proof_does_not_wait_as_long_as_an_approval_may() -> None:

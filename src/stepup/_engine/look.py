@@ -1,4 +1,4 @@
-"""``cancel`` and ``challenge``: closing a challenge, and looking at one."""
+"""``cancel`` and ``challenge``: closing a challenge, and looking at one, or further: at what still leads on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from stepup.challenge import Challenge, observed
 from stepup.changes import THROTTLE, Changes, Snapshot, challenge_key
 from stepup.context import Context
 from stepup.decide import approval, revoke
-from stepup.decide.standing import Refusal, answer_keys, check_open
+from stepup.decide.standing import Refusal, answer_keys, check_open, remaining
 from stepup.throttle import Throttle, open_ids
 
 from .core import Core, ids
@@ -35,6 +35,12 @@ async def cancel(core: Core, challenge_id: object, context: Context) -> bool:
 
 async def look(core: Core, challenge_id: object, context: Context) -> Challenge | None:
     """The challenge as it stands; see ``StepUp.challenge``."""
+    found = await look_further(core, challenge_id, context)
+    return None if found is None else found[0]
+
+
+async def look_further(core: Core, challenge_id: object, context: Context) -> tuple[Challenge, tuple[str, ...]] | None:
+    """The challenge as it stands, and the methods that still lead on, strongest first."""
     now = core.now()
     opened = await open_challenge(core, challenge_id, "", context, now)
     if isinstance(opened, Refusal):
@@ -43,4 +49,4 @@ async def look(core: Core, challenge_id: object, context: Context) -> Challenge 
     if opened.challenge.binding.mismatches(request.binding, request.action.bound | {"session"}):
         return None
     throttle = opened.snapshot.get(THROTTLE, Throttle) or Throttle()
-    return observed(opened.challenge, open_ids(throttle), now)
+    return observed(opened.challenge, open_ids(throttle), now), remaining(opened.challenge, request, now)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -164,16 +164,17 @@ def done(to: Protocol, request: WebRequest, parts: Mapping[str, str]) -> WebResp
 async def show(call: Call) -> WebResponse:
     """The challenge as it stands."""
     turn = Turn.of(call)
-    challenge = await look.look(call.core, turn.challenge, call.context)
-    if challenge is None:
+    found = await look.look_further(call.core, turn.challenge, call.context)
+    if found is None:
         return call.problem(Code.CHALLENGE_NOT_FOUND)
+    challenge, methods = found
     if challenge.state is State.VERIFIED:
         return html(200, pages.done(turn.back))
     if challenge.state is not State.OPEN:
         kind = PROBLEMS[_CLOSED.get(challenge.state, Code.CHALLENGE_CLOSED)]
         denial = challenge.asked.denial if challenge.asked is not None else None
         return html(kind.status, pages.ended(kind.title, challenge.state, turn.back, denial.reason if denial else None))
-    return html(200, pages.ask(await _asked(turn, challenge)))
+    return html(200, pages.ask(await _asked(turn, challenge, methods)))
 
 
 def spoken(to: Protocol, request: WebRequest, made: WebResponse) -> WebResponse:
@@ -189,7 +190,7 @@ def way_back(request: WebRequest) -> str:
         return "/"
 
 
-async def _asked(turn: Turn, challenge: Challenge) -> Asked:
+async def _asked(turn: Turn, challenge: Challenge, methods: Sequence[str]) -> Asked:
     core, actor = turn.call.core, turn.call.context.actor
     again = timedelta(seconds=core.limits.resend_after)
     rules = rules_of(core.registry, challenge)
@@ -199,7 +200,7 @@ async def _asked(turn: Turn, challenge: Challenge) -> Asked:
         back=turn.back,
         account=actor.email or actor.id,
         subject=Subject.approved_by(challenge),
-        methods=[name for name in challenge.allowed if name not in proved],
+        methods=[name for name in challenge.allowed if name in methods and name not in proved],
         prepares=prepares(core),
         now=core.now(),
         hidden={"next": turn.back},
