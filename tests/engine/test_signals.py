@@ -316,3 +316,17 @@ def test_an_enrolment_is_confirmed_in_its_own_session(face: str) -> None:
 
     assert not here.gate.factors.confirm_totp(other, made.factor_id, code(made.secret, here.now))
     assert here.gate.factors.confirm_totp(who, made.factor_id, code(made.secret, here.now))
+
+
+def test_what_was_ended_does_not_move_with_a_step_up_that_renews_the_session(face: str) -> None:
+    """The proof opens what it was for in the new session; what a signal had ended before stays ended in both."""
+    here = world(face=face)
+    here.prove("member.role")
+    assert here.allows("member.role")
+    here.gate.signal(ACTOR, "password_changed")
+    here.prove("batch.run", rotate=lambda: "sess_renewed")
+    renewed = replace(CONTEXT, session=Session("sess_renewed"))
+
+    assert here.allows("batch.run", renewed)
+    assert not here.allows("member.role", renewed)
+    assert not here.allows("member.role")
