@@ -26,12 +26,16 @@ SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 PATIENCE = 30.0
 
 SEATED = (
-    "import fcntl, os, sys, termios\n"
+    "import fcntl, os, signal, sys, termios\n"
     "os.setsid()\n"
+    "signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
     "if sys.argv[1] == 'seated': fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
     "os.execv(sys.executable, [sys.executable, '-W', 'error', *sys.argv[2:]])\n"
 )
-"""Makes the terminal at standard input the controlling one, and becomes the program."""
+"""Makes the terminal at standard input the controlling one, and becomes the program.
+
+What a shell starts in the background ignores Ctrl-C, and so does all that it starts; at a terminal nobody does.
+"""
 
 
 class Seat:

@@ -208,7 +208,7 @@ THROTTLE_VALUE: Final = Throttle(
     starts=(NOW, 99),
     sends=(Send("payout.create", CHALLENGE.id, NOW),),
     guesses=(Guess(CHALLENGE.id, ("fac_1", "fac_2"), NOW, 4),),
-    counts={"fac_1\x1fdevice": Count(failures=9, total=99, last_at=NOW, locked_until=SOON), "fac_2": Count()},
+    counts={"fac_1\x1fdevice": Count(failures=9, total=99, last_at=NOW, locked_until=SOON, wrong=8), "fac_2": Count()},
 )
 KNOWN_VALUE: Final = Known(
     devices=(Sighting(HASH, NOW), Sighting(HASH[::-1], SOON)),
