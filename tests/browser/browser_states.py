@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from browser_visitor import Visitor
+from browser_visitor import Visitor, visit
 from playwright.sync_api import ViewportSize, expect
+
+from stepup import Actor, Context, Session
+from stepup.limits import Limits
 
 LOOKS: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light", "forced_colors": "none"},
@@ -145,6 +148,72 @@ def approval(visitor: Visitor) -> None:
     expect(visitor.status).to_contain_text("Waiting for approval")
 
 
+def failed(visitor: Visitor) -> None:
+    """Every try that the action allows was wrong."""
+    visitor.call("/do/bad.risk")
+    visitor.choose("Password")
+    visitor.fill("not it")
+    expect(visitor.alert).to_contain_text("1 try is left.")
+    visitor.fill("nor that")
+    expect(visitor.alert).to_have_text("Too many answers were wrong. Nothing was done.")
+
+
+def refused(visitor: Visitor) -> None:
+    """By somebody else, in another browser."""
+    approval(visitor)
+    browser = visitor.context.browser
+    assert browser is not None
+    boss = visit(visitor.world, browser, who=f"boss_{visitor.who}", enrolled=False)
+    status = boss.page.evaluate(
+        """async (who) => {
+          const {inbox} = await (await fetch('/stepup/approvals')).json();
+          const {id} = inbox.find((one) => one.requester.id === who);
+          const body = JSON.stringify({decision: 'deny'});
+          const headers = {'content-type': 'application/json'};
+          return (await stepup.fetch(`/stepup/approvals/${id}`, {method: 'POST', headers, body})).status; }""",
+        visitor.who,
+    )
+    boss.context.close()
+    assert status == 200
+    expect(visitor.alert).to_have_text("Somebody has refused this.")
+
+
+def limited(visitor: Visitor) -> None:
+    """Asked for more often in an hour than anybody is, from another browser."""
+    elsewhere = Context(Actor(visitor.who), session=Session("elsewhere"))
+    for _ in range(Limits().starts):
+        visitor.world.gate.cancel(visitor.world.gate.start("member.role", elsewhere).id, elsewhere)
+    visitor.call()
+    expect(visitor.alert).to_contain_text("That was too often. You can try again at ")
+
+
+def bundle(visitor: Visitor) -> None:
+    visitor.call("/batch")
+    expect(visitor.dialog).to_contain_text("These 2, each once")
+
+
+def counted(visitor: Visitor) -> None:
+    visitor.call("/batch?uses=25")
+    expect(visitor.dialog).to_contain_text("up to 25 times")
+
+
+def behalf(visitor: Visitor) -> None:
+    """Somebody of the support acts in the name of another person."""
+    visitor.context.add_cookies([{"name": "behalf", "value": "usr_7", "url": visitor.world.site}])
+    visitor.page.reload()
+    visitor.page.wait_for_function("() => globalThis.stepup")
+    visitor.call("/do/note.edit")
+    expect(visitor.dialog).to_contain_text("On behalf of")
+
+
+def signed_out(visitor: Visitor) -> None:
+    """In another tab, while the dialog was open."""
+    chosen(visitor, "Password")
+    visitor.context.clear_cookies(name="who")
+    visitor.fill()
+    expect(visitor.alert).to_have_text("For this you have to sign in again.")
+
+
 def success(visitor: Visitor) -> None:
     chosen(visitor, "Password")
     visitor.page.evaluate(  # so that it stays
@@ -176,5 +245,12 @@ STATES: dict[str, Callable[[Visitor], None]] = {
     "approval": approval,
     "ended": ended,
     "nothing": nothing,
+    "tries used up": failed,
+    "refused": refused,
+    "rate limited": limited,
+    "bundle": bundle,
+    "counted": counted,
+    "on behalf": behalf,
+    "signed out": signed_out,
     "success": success,
 }

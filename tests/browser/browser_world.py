@@ -283,7 +283,8 @@ def right_password(actor: Actor, password: str) -> bool:
 
 def user_of(connection: HTTPConnection) -> Actor | None:
     who = connection.cookies.get("who")
-    return None if who is None else Actor(who, email=f"{who}@northstar.example")
+    behalf = connection.cookies.get("behalf")  # of the support, who act as somebody
+    return None if who is None else Actor(who, email=f"{who}@northstar.example", on_behalf_of=behalf)
 
 
 def home(request: Request) -> Response:

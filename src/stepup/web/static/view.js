@@ -58,7 +58,7 @@ export class View {
     this.status = h("div", { part: "status", role: "status" });
     this.tabs = h("div", { part: "tabs", role: "tablist", keydown: (event) => this.#arrow(event) });
     this.panel = h("form", { part: "panel", novalidate: true, submit: (event) => (event.preventDefault(), on.submit()) });
-    this.room = h("div", {}, this.panel); // a form cannot be a tab's panel itself
+    this.room = h("div", { id: "room" }, this.panel); // a form cannot be a tab's panel itself
     this.deed = h("button", { class: "deed", part: "primary" });
     this.resend = button("resend", on.send);
     this.others = h("p", { class: "soft", part: "unavailable" });
@@ -245,7 +245,7 @@ export class View {
     const part = chosen ? "tab tab-selected" : "tab";
     const click = () => this.#choose(method);
     const props = { type: "button", role: "tab", part, "aria-selected": `${chosen}`, tabindex: chosen ? 0 : -1, click };
-    return h("button", props, this.name(method));
+    return h("button", { ...props, ...(chosen && { "aria-controls": "room" }) }, this.name(method));
   }
 
   /** Arrows move between the ways, as they are read; Enter or a click chooses. @param {KeyboardEvent} event */
