@@ -12,7 +12,8 @@ evidence   checks what a passkey has approved, offline: ``evidence verify FILE``
 demo       serves an account-security page with made-up people, on loopback, to try it all
 ========== ==========================================================================================
 
-Exit code 0 if it was done, 1 if not, 2 for a command line that makes no sense. The address of the store is
+Exit code 0 if it was done, 1 if not, 2 for a command line that makes no sense, 3 for evidence that only agrees with
+itself, since no ``--public-key`` from elsewhere was given. The address of the store is
 ``--store URL``, or the variable ``STEPUP_STORE``, which keeps a password out of the list of processes.
 """
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from .stores.sql import SQLStore
 
 _BATCH: Final = 10_000
+_ONLY_ITSELF: Final = 3
+"""The exit code for a record that agrees with the key it names itself: whoever made it up would see to that."""
 _PATIENT: Final = 30.0
 """Seconds a command waits for the database: nobody is waiting for its page."""
 
@@ -84,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     purge.set_defaults(command=_purge)
     evidence = commands.add_parser("evidence", help="check what a passkey has approved, offline")
     checks = evidence.add_subparsers(required=True, metavar="what")
-    verify = checks.add_parser("verify", help="say what a record proves; 1 if nothing")
+    verify = checks.add_parser("verify", help="say what a record proves; 1 if nothing, 3 without a key")
     verify.add_argument("file", metavar="FILE", help="a record of stepup.evidence as JSON; - for standard input")
     verify.add_argument("--public-key", metavar="KEY", help="the passkey's, from the event of its enrolment")
     verify.set_defaults(command=_evidence)
@@ -160,7 +163,7 @@ def _restored(given: argparse.Namespace) -> int:
 
 
 def _evidence(given: argparse.Namespace) -> int:
-    """Say what a record proves. Without a key from elsewhere, by the one that it names itself, and say so."""
+    """Say what a record proves. Without a key from elsewhere that is nothing: only that it agrees with itself."""
     from dataclasses import asdict
 
     from .canonical import parse_json
@@ -172,12 +175,18 @@ def _evidence(given: argparse.Namespace) -> int:
         raise InvalidInput("FILE", f"cannot be read ({type(error).__name__})") from None
     record = cast("Mapping[str, object]", parse_json(text, name="FILE"))  # verify() looks at what it is
     own = record.get("public_key") if isinstance(record, dict) else None
-    key = given.public_key or (own if isinstance(own, str) else "")
+    asserted = own if isinstance(own, str) else ""
+    key = asserted if given.public_key is None else given.public_key  # an empty one is a variable that was not set
     approval = verify(record, key)
     for name, value in asdict(approval).items():
         print(f"{name:14} {json.dumps(value, ensure_ascii=True)}")
     if given.public_key is None:
-        print(f"This holds for the public key in the file. Compare it with the event of its enrolment: {key}")
+        print("This proves nothing yet: anybody can make such a record with a key of their own.", file=sys.stderr)
+        print(
+            "Pass --public-key with the passkey's, from the event of its enrolment. The record is by:", file=sys.stderr
+        )
+        print(key, file=sys.stderr)
+        return _ONLY_ITSELF
     return 0
 
 

@@ -94,6 +94,14 @@ ENGLISH: Final = NoticeTexts(
             "A device is remembered on your account",
             "A device is remembered on your account and will be asked for proof less often.",
         ),
+        _K.FACTOR_RENAMED: (
+            "A verification method of your account has a new name",
+            "A verification method of your account was given another name. It still proves the same.",
+        ),
+        _K.DEVICE_RENAMED: (
+            "A remembered device of your account has a new name",
+            "A remembered device of your account was given another name.",
+        ),
     },
     when="When",
     where="Where",
@@ -152,6 +160,14 @@ GERMAN: Final = NoticeTexts(
         _K.DEVICE_TRUSTED: (
             "Ein Gerät wurde für Ihr Konto gemerkt",
             "Ein Gerät wurde für Ihr Konto gemerkt und muss sich nun seltener ausweisen.",
+        ),
+        _K.FACTOR_RENAMED: (
+            "Ein Nachweis Ihres Kontos heißt jetzt anders",
+            "Ein Nachweis Ihres Kontos wurde umbenannt. Er gilt wie zuvor.",
+        ),
+        _K.DEVICE_RENAMED: (
+            "Ein gemerktes Gerät Ihres Kontos heißt jetzt anders",
+            "Ein gemerktes Gerät Ihres Kontos wurde umbenannt.",
         ),
     },
     when="Wann",
@@ -215,6 +231,14 @@ FRENCH: Final = NoticeTexts(
             "Un appareil est mémorisé pour votre compte",
             "Un appareil est mémorisé pour votre compte ; une preuve lui sera demandée moins souvent.",
         ),
+        _K.FACTOR_RENAMED: (
+            "Un moyen de vérification de votre compte a été renommé",
+            "Un moyen de vérification de votre compte a été renommé. Il vaut comme avant.",
+        ),
+        _K.DEVICE_RENAMED: (
+            "Un appareil mémorisé de votre compte a été renommé",
+            "Un appareil mémorisé de votre compte a été renommé.",
+        ),
     },
     when="Quand",
     where="Où",
@@ -270,6 +294,14 @@ SPANISH: Final = NoticeTexts(
         _K.DEVICE_TRUSTED: (
             "Se recuerda un dispositivo en su cuenta",
             "Se recuerda un dispositivo en su cuenta; se le pedirán pruebas con menos frecuencia.",
+        ),
+        _K.FACTOR_RENAMED: (
+            "Se ha cambiado el nombre de un método de verificación de su cuenta",
+            "Se ha cambiado el nombre de un método de verificación de su cuenta. Sigue valiendo igual.",
+        ),
+        _K.DEVICE_RENAMED: (
+            "Se ha cambiado el nombre de un dispositivo recordado de su cuenta",
+            "Se ha cambiado el nombre de un dispositivo recordado de su cuenta.",
         ),
     },
     when="Cuándo",

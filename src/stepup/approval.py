@@ -205,6 +205,7 @@ class ApprovalRequest:
     Attributes:
         id: names the request for ``approve``, ``deny`` and ``withdraw``; it grants nothing.
         requester, on_behalf_of: ids of who asks, and for whom they act.
+        description: what the action does, as the registry has it now.
         shown: label and value pairs; ``params_digest`` is the digest of all params.
         digest: hex SHA-256 of the whole binding: what an approval is for.
         reason: the requester's own words.
@@ -243,6 +244,7 @@ class ApprovalRequest:
     denial: str | None = None
     mine: Choice | None = None
     uses: int | None = None
+    description: str = ""
 
     @property
     def often(self) -> str | None:

@@ -13,7 +13,8 @@ the binding (``Binding.digest``), so changing any of them, the client data, the 
 breaks it; the id of the passkey and the relying party are compared with the public key and the signed data. (Of an
 ECDSA signature anyone can write a second spelling; it proves the same.)
 
-``python -m stepup evidence verify FILE`` does the same for a file.
+``python -m stepup evidence verify FILE --public-key KEY`` does the same for a file. A key that the record names itself
+proves nothing: whoever made the record up has put it there.
 """
 
 from __future__ import annotations

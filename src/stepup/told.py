@@ -14,6 +14,8 @@ kind                         raised by                                          
 ``approval_given``           somebody approved                                        10 in an hour
 ``approval_denied``          somebody denied                                          10 in an hour
 ``device_trusted``           a browser was remembered                                 10 in an hour
+``factor_renamed``           a factor was given another label                         10 in an hour
+``device_renamed``           a remembered device was given another label              10 in an hour
 ============================ ======================================================== =============== ==========
 
 The demanded ones have no limit of their own: each follows an accepted proof, and those are limited. Kinds follow from
@@ -53,6 +55,8 @@ class NoticeKind(enum.StrEnum):
     APPROVAL_GIVEN = "approval_given"
     APPROVAL_DENIED = "approval_denied"
     DEVICE_TRUSTED = "device_trusted"
+    FACTOR_RENAMED = "factor_renamed"
+    DEVICE_RENAMED = "device_renamed"
 
 
 DEMANDED: Final = frozenset(
@@ -72,6 +76,7 @@ RAISED_BY: Final[Mapping[str, NoticeKind]] = {
     "approval_given": NoticeKind.APPROVAL_GIVEN,
     "approval_denied": NoticeKind.APPROVAL_DENIED,
     "device_remembered": NoticeKind.DEVICE_TRUSTED,
+    "device_renamed": NoticeKind.DEVICE_RENAMED,
 }
 """The kind that an event raises, by the value of its type; ``factor_changed`` and ``attempt`` need a look inside."""
 
@@ -94,6 +99,8 @@ LIMITS: Final[Mapping[NoticeKind, Limit]] = {
     NoticeKind.APPROVAL_GIVEN: _NEWS,
     NoticeKind.APPROVAL_DENIED: _NEWS,
     NoticeKind.DEVICE_TRUSTED: _NEWS,
+    NoticeKind.FACTOR_RENAMED: _NEWS,
+    NoticeKind.DEVICE_RENAMED: _NEWS,
 }
 """How often a person is told of what; a kind that is not here is told every time."""
 
@@ -154,7 +161,7 @@ class Told:
 def kinds_of(event: Event) -> tuple[NoticeKind, ...]:
     """What a person is to be told of an event; most events raise nothing."""
     if event.type is EventType.FACTOR_CHANGED:
-        return () if event.detail.get("renamed") else (NoticeKind.FACTOR_CHANGED,)
+        return (NoticeKind.FACTOR_RENAMED if event.detail.get("renamed") else NoticeKind.FACTOR_CHANGED,)
     if event.type is not EventType.ATTEMPT:
         kind = RAISED_BY.get(event.type.value)
         return () if kind is None else (kind,)

@@ -204,7 +204,9 @@ class World:
 
         async def deed(request: Request) -> Response:
             name, body = request.path_params["deed"], await request.body()
-            about = Resource("organization", request.query_params.get("org", "org_7"))
+            about = Resource(
+                "organization", request.query_params.get("org", "org_7"), request.query_params.get("label")
+            )
             params = {"role": request.query_params["role"]} if "role" in request.query_params else None
             try:
                 await step_up.require(request, name, resource=about, params=params)

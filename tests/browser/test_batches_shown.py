@@ -22,6 +22,17 @@ def test_the_dialog_lists_every_item_and_opens_them_once(visitor: Visitor) -> No
     assert json.loads(answer["text"]) == {"did": ["org.delete", "member.role"]}
 
 
+def test_the_dialog_says_what_the_resource_is_called(visitor: Visitor) -> None:
+    """For a single call as for those of a bundle: its label and its id, as text; the id alone where it has no label."""
+    visitor.call("/do/org.delete?label=North%3Cb%3Estar")
+    row = visitor.page.locator("stepup-dialog dt", has_text="organization").locator("+ dd").first
+    expect(row).to_have_text("North<b>star (org_7)")
+    visitor.password()
+    assert visitor.answers()[0]["status"] == 200
+    visitor.call("/do/member.role")
+    expect(row).to_have_text("org_7")
+
+
 def test_the_dialog_says_how_often(visitor: Visitor) -> None:
     """Before it is agreed to."""
     visitor.call("/batch?uses=25")

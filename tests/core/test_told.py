@@ -40,7 +40,8 @@ ATTEMPT = Event("e1", NOW, EventType.ATTEMPT, "refused", "usr_2048", reason="wro
         (replace(ATTEMPT, type=EventType.FACTOR_ENROLLED), (NoticeKind.FACTOR_ADDED,)),
         (replace(ATTEMPT, type=EventType.FACTOR_REMOVED), (NoticeKind.FACTOR_REMOVED,)),
         (replace(ATTEMPT, type=EventType.FACTOR_CHANGED), (NoticeKind.FACTOR_CHANGED,)),
-        (replace(ATTEMPT, type=EventType.FACTOR_CHANGED, detail={"renamed": True}), ()),
+        (replace(ATTEMPT, type=EventType.FACTOR_CHANGED, detail={"renamed": True}), (NoticeKind.FACTOR_RENAMED,)),
+        (replace(ATTEMPT, type=EventType.DEVICE_RENAMED), (NoticeKind.DEVICE_RENAMED,)),
         (replace(ATTEMPT, type=EventType.CHALLENGE_STARTED), ()),
         (replace(ATTEMPT, type=EventType.AUTHORIZATION, reason="replayed", detail={"locked": True}), ()),
     ],
@@ -75,7 +76,7 @@ def test_every_kind_is_raised_by_something() -> None:
         NoticeKind.SUCCESS_AFTER_FAILURES,
         NoticeKind.CODE_REPLAYED,
     }
-    assert {*RAISED_BY.values(), NoticeKind.FACTOR_CHANGED} | of_attempts == set(NoticeKind)
+    assert {*RAISED_BY.values(), NoticeKind.FACTOR_CHANGED, NoticeKind.FACTOR_RENAMED} | of_attempts == set(NoticeKind)
     assert set(NoticeKind) - set(LIMITS) == DEMANDED
 
 

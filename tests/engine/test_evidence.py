@@ -333,19 +333,34 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 
 
 def test_the_command_says_what_a_record_proves(both: tuple[dict[str, Any], str], run: Run, tmp_path: Path) -> None:
-    """With the key from elsewhere; without one, by that in the file, and it says so."""
+    """With the key from elsewhere; without one only that the record agrees with itself, which is no success."""
     record, key = both
     file = tmp_path / "record.json"
     file.write_text(json.dumps(record), encoding="utf-8")
-    code, out, _ = run(str(file), "--public-key", key)
-    assert code == 0
+    code, out, err = run(str(file), "--public-key", key)
+    assert (code, err) == (0, "")
     assert 'action         "payout.create"' in out
     assert 'resource       ["organization", "org_7"]' in out
     assert str(params_digest(PARAMS)) in out
-    assert "public key in the file" not in out
-    code, out, _ = run(str(file))
-    assert code == 0
-    assert f"public key in the file. Compare it with the event of its enrolment: {key}" in out
+    code, out, err = run(str(file))
+    assert code == 3
+    assert 'action         "payout.create"' in out
+    assert "This proves nothing yet" in err
+    assert err.endswith(f"{key}\n")
+
+
+def test_a_record_made_up_as_a_whole_convinces_nobody(
+    both: tuple[dict[str, Any], str], run: Run, tmp_path: Path
+) -> None:
+    """Signed by a key of the forger's, which it names as its own: sound in itself, and not by the enrolled passkey."""
+    _, key = both
+    enrolled, attempt = approved(device=SoftPasskey(ORIGIN))
+    assert evidence.public_key_of(enrolled) != key
+    file = tmp_path / "record.json"
+    file.write_text(json.dumps(evidence.record_of(attempt)), encoding="utf-8")
+    assert run(str(file))[0] == 3
+    assert run(str(file), "--public-key", "")[0] == 1
+    assert run(str(file), "--public-key", key)[0] == 1
 
 
 def test_a_key_may_begin_with_a_hyphen(run: Run, tmp_path: Path) -> None:

@@ -193,6 +193,44 @@ def test_a_remembered_device_is_told(face: str) -> None:
     assert token not in repr(notices) + str(here.outbox.messages[0].text)
 
 
+@pytest.mark.requirement("D-06")
+def test_another_name_of_a_factor_is_told(face: str) -> None:
+    """Ten times an hour and no more, and never by the label: whoever has the session would word a mail with it."""
+    notices: list[Notice] = []
+    here = real_world(face, notify=notices.append)
+    enrolled_totp(here, CONTEXT)
+    (factor,) = [one for one in here.gate.factors.list(CONTEXT) if one.method == "totp"]
+    here.outbox.clear()
+    notices.clear()
+
+    assert here.gate.factors.rename(CONTEXT, factor.id, "call 555-0199")
+    assert here.gate.factors.rename(CONTEXT, factor.id, "call 555-0199")
+    assert not here.gate.factors.rename(CONTEXT, "totp_x", "call 555-0199")
+    assert subjects(here) == of(NoticeKind.FACTOR_RENAMED)
+    assert [(one.kind, one.method, one.about) for one in notices] == [(NoticeKind.FACTOR_RENAMED, "totp", None)]
+    assert "555" not in here.outbox.last.subject + here.outbox.last.text
+    for number in range(12):
+        assert here.gate.factors.rename(CONTEXT, factor.id, f"Phone {number}")
+    assert len(here.outbox.messages) == 10
+
+
+def test_another_name_of_a_device_is_told(face: str) -> None:
+    """As of a factor."""
+    notices: list[Notice] = []
+    here = told_world(face, notify=notices.append)
+    token, fresh = here.prove("member.role", remember=True).device_token, context(age=5)
+    (device,) = here.gate.devices.list(fresh)
+    here.outbox.clear()
+    notices.clear()
+
+    assert token
+    assert here.gate.devices.rename(fresh, device.id, "call 555-0199")
+    assert not here.gate.devices.rename(fresh, "nothing", "call 555-0199")
+    assert subjects(here) == of(NoticeKind.DEVICE_RENAMED)
+    assert [(one.kind, one.about) for one in notices] == [(NoticeKind.DEVICE_RENAMED, None)]
+    assert "555" not in here.outbox.last.subject + here.outbox.last.text
+
+
 def test_a_request_for_approval_and_its_answers_are_told(face: str) -> None:
     """To whoever asked: that it was asked in their name, that it was given, that it was refused."""
     notices: list[Notice] = []

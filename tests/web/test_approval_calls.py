@@ -10,7 +10,7 @@ from stepup.approval import Approvers
 from stepup.verifiers import Approval
 
 both_faces = pytest.mark.parametrize("face", ["sync", "async"])
-ACTIONS = (Action("payout.create", "Send a payout", risk=4, methods="approval"),)
+ACTIONS = (Action("payout.create", "Send a payout", risk=4, methods="approval", description="Money leaves."),)
 BOSS, REQUESTER, STRANGER = context(MARCUS, "sess_m"), context(), context(Actor("usr_9"), "sess_s")
 SAY = {"decision": "approve", "reason": "Checked"}
 
@@ -51,6 +51,7 @@ def test_the_whole_way(face: str) -> None:
     assert seen["id"] == request
     assert seen["requester"] == {"id": OLIVIA.id, "onBehalfOf": None}
     assert seen["params"] == [{"label": "amount", "value": "9"}]
+    assert seen["description"] == waiting["description"] == "Money leaves."
     assert seen["action"]["resourceId"] == ORG["id"]
     assert len(seen["digest"]) == 64
     blocked = site.call("POST", f"/approvals/{request}", SAY)

@@ -68,7 +68,8 @@ def test_the_challenge_document_has_the_promised_keys_and_no_others(face: str) -
     document = found["challenge"]
     assert set(document) == DOCUMENT
     told = {"challenge", "description", "now", "attemptsLeft", "remaining", "proved", "items", "uses", "onBehalfOf"}
-    assert set(found) == {*told, "approval"}
+    assert set(found) == {*told, "resourceLabel", "approval"}
+    assert found["resourceLabel"] is None
     assert found["approval"] is None
     assert found["description"] == "For ever."
     assert site.call("POST", "/challenges", {"offer": site.blocked("member.role")}).json["description"] == ""
@@ -84,6 +85,19 @@ def test_the_challenge_document_has_the_promised_keys_and_no_others(face: str) -
     assert document["audit"] == {"ip": "192.0.2.7", "deviceLabel": None, "reason": "closing"}
     assert document["expiresAt"] == "2026-06-11T18:08:00Z"
     assert "sess_1" not in json.dumps(found)
+
+
+@both_faces
+def test_what_the_resource_is_called_is_the_servers_word(face: str) -> None:
+    """It stands beside the document, as the blocked call named it; a client cannot say another."""
+    site = Site(face, options={"may_start": lambda action, context: True})
+    opened = site.call("POST", "/challenges", {"offer": site.offer("org.delete", label="Northstar")}).json
+    assert opened["resourceLabel"] == "Northstar"
+    assert site.call("GET", f"/challenges/{opened['challenge']['id']}").json["resourceLabel"] == "Northstar"
+    planted = {**ORG, "label": "A playground"}
+    for named in ({"action": "org.delete", "resource": planted}, {"offer": site.blocked(), "resourceLabel": "x"}):
+        refused = site.call("POST", "/challenges", named)
+        assert (refused.status, refused.code) == (400, "bad_request")
 
 
 @both_faces

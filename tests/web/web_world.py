@@ -97,10 +97,10 @@ class Site:
         """The offer of a blocked call."""
         return self.offer(action)
 
-    def offer(self, action: str, params: Any = None) -> str:
+    def offer(self, action: str, params: Any = None, label: str | None = None) -> str:
         """What the application's own answer to a blocked call holds."""
         assert self.who is not None
-        asked = authorize.check(self.core, action, self.who, Resource(**ORG), params, None)
+        asked = authorize.check(self.core, action, self.who, Resource(**ORG, label=label), params, None)
         return str((run_sync(asked) if self.face == "sync" else asyncio.run(asked)).offer)
 
     def started(self, action: str = "org.delete") -> str:

@@ -8,9 +8,11 @@ from stepup.context import Context, clean_text, require_context
 from stepup.decide import device as pure
 from stepup.device import MAX_LABEL, Standing, TrustedDevice
 from stepup.errors import InvalidInput
+from stepup.event import Event
 
 from .authorize import require
 from .core import Core, event_id
+from .telling import tell_of
 from .trust import end_device
 
 
@@ -44,13 +46,17 @@ async def rename(core: Core, context: Context, device_id: str, label: str, token
     called = clean_text(label, limit=MAX_LABEL)
     _require_id(device_id)
     await _proved(core, context, token)
-    now = core.now()
+    now, written = core.now(), tuple[Event, ...]()
 
     def decide(snapshot: Snapshot) -> tuple[Changes | None, bool]:
+        nonlocal written
         changes = pure.rename(context, device_id, called, snapshot, now, event_id())
+        written = changes.events if changes is not None else ()
         return changes, changes is not None
 
-    return await core.commit(core.partition(context.actor), pure.LOOKED_UP, decide)
+    known = await core.commit(core.partition(context.actor), pure.LOOKED_UP, decide)
+    await tell_of(core, context, written)  # never by the label, which whoever renames it chooses
+    return known
 
 
 async def revoke_one(core: Core, context: Context, device_id: str, token: object) -> bool:

@@ -31,6 +31,7 @@ from stepup.decide.own_words import called
 from stepup.decide.standing import roster_of
 from stepup.decision import Authorization
 from stepup.errors import Code, ConfigurationError, Denied, InvalidInput
+from stepup.event import Event
 from stepup.factor import Factor, FactorSet, StoredFactor
 from stepup.keys import Vault
 from stepup.told import Notice, NoticeKind
@@ -49,7 +50,7 @@ from .enrolment import (
     wait,
 )
 from .enrolment import every as every
-from .telling import tell
+from .telling import tell, tell_of
 
 TOTP: Final = "totp"
 PROOF_WINDOW: Final = 300
@@ -158,14 +159,20 @@ async def rename(core: Core, context: Context, factor_id: str, label: str) -> bo
     """Give a stored factor another label; see ``Factors.rename``."""
     where, now, called = core.partition(require_context(context).actor), core.now(), clean_label(label)
     own_account(context, pure.ADD)
+    written = tuple[Event, ...]()
 
     def decide(snapshot: Snapshot) -> tuple[Changes | None, bool]:
-        factor = roster_of(snapshot).get(factor_id)
+        nonlocal written
+        factor, written = roster_of(snapshot).get(factor_id), ()
         if factor is None or factor.label == called:
             return None, factor is not None
-        return pure.rename(context, factor, called, snapshot, now, ids()), True
+        changes = pure.rename(context, factor, called, snapshot, now, ids())
+        written = changes.events
+        return changes, True
 
-    return await core.commit(where, (ROSTER,), decide)
+    known = await core.commit(where, (ROSTER,), decide)
+    await tell_of(core, context, written)  # never by the label, which whoever renames it chooses
+    return known
 
 
 async def changed(core: Core, context: Context, method: str, authorization: Authorization) -> None:

@@ -89,6 +89,7 @@ def view(
         denial=denial.reason if denial else None,
         mine=own.choice if own else None,
         uses=challenge.uses,
+        description=rules.action.description if rules is not None else "",
     )
 
 

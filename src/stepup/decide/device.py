@@ -13,7 +13,7 @@ from typing import Final
 
 from stepup.binding import Binding
 from stepup.changes import ACTOR_EPOCH, DEVICES, FENCE, RETENTION, Changes, Check, Key, Record, Snapshot
-from stepup.context import RECOVERY_CODE, Context, Resource, clean_text
+from stepup.context import APPROVAL, RECOVERY_CODE, Context, Resource, clean_text
 from stepup.device import MAX_LABEL, UNKNOWN, DeviceSet, Found, Presented, Remembered, Standing, find
 from stepup.event import Event, EventType, event
 from stepup.grant import Grant
@@ -125,9 +125,11 @@ def after_step_up(
 def may_remember(request: Request, grant: Grant) -> bool:
     """Whether the proof is one after which a device may be remembered.
 
-    Not after a recovery code: somebody who has lost a factor proves themselves again (P-15).
+    It takes one of the person's own: an approval alone is what others have said, and whoever has the session collects
+    it. Not after a recovery code: somebody who has lost a factor proves themselves again (P-15).
     """
-    return request.rules.policy.remember and all(proof.method != RECOVERY_CODE for proof in grant.proofs)
+    proved = {proof.method for proof in grant.proofs}
+    return request.rules.policy.remember and RECOVERY_CODE not in proved and bool(proved - {APPROVAL})
 
 
 def put(snapshot: Snapshot, after: DeviceSet, now: datetime) -> Record:

@@ -77,6 +77,7 @@ def _document(one: ApprovalRequest) -> dict[str, object]:
             "resourceId": one.resource_id,
             "riskLevel": doc.risk_word(one.level),
         },
+        "description": one.description,
         "resourceLabel": one.resource_label,
         "requester": {"id": one.requester, "onBehalfOf": one.on_behalf_of},
         "params": [{"label": label, "value": value} for label, value in one.shown],

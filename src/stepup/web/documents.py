@@ -61,6 +61,7 @@ def envelope(challenge: Challenge, rules: Rules, context: Context, now: datetime
     return {
         "challenge": challenge_document(challenge, rules.policy, context),
         "description": rules.action.description,
+        "resourceLabel": challenge.resource_label,
         "now": zulu(now),
         "attemptsLeft": challenge.attempts_left if challenge.state is State.OPEN else 0,
         "remaining": [name for name in challenge.allowed if name not in proved],

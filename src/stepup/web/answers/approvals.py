@@ -22,6 +22,7 @@ class Approval(ApprovalProgress):
     """
 
     action: ChallengeAction
+    description: str
     resource_label: str | None
     requester: Requester
     params: list[ShownParam]

@@ -91,12 +91,13 @@ class ChallengeItem(Document):
 class ChallengeEnvelope(Document):
     """A challenge, and what else a client needs to carry it on.
 
-    ``items`` are the calls of a bundle. ``uses`` is how often the proof could be spent; null where that is not counted.
-    ``onBehalfOf`` is whom the person acts for, by id.
+    ``resourceLabel`` is what people call the resource. ``items`` are the calls of a bundle. ``uses`` is how often the
+    proof could be spent; null where that is not counted. ``onBehalfOf`` is whom the person acts for, by id.
     """
 
     challenge: Challenge
     description: str
+    resource_label: str | None
     now: Time
     attempts_left: Annotated[int, Field(ge=0)]
     remaining: list[str]

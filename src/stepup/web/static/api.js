@@ -124,7 +124,7 @@ export class Ceremony {
   /** When it ends, in milliseconds of `performance.now()`. */
   deadline = 0;
   /** @type {import("./types.js").Terms} what it would open, beyond the challenge's own words */
-  terms = { description: "", items: [], uses: null, onBehalfOf: null };
+  terms = { description: "", resourceLabel: null, items: [], uses: null, onBehalfOf: null };
   closed = false;
   /** Whether others were asked to approve it, and whether they have by now. */
   waits = false;
@@ -202,8 +202,8 @@ export class Ceremony {
   /** What the person was shown, and who that is: an answer is for nothing else, and from nobody else. */
   get #shown() {
     const { action, actor, params } = this.challenge ?? {};
-    const { description, items, uses, onBehalfOf } = this.terms;
-    return canonical([action, actor?.id, actor?.email, params, description, items, uses, onBehalfOf]);
+    const { description, resourceLabel, items, uses, onBehalfOf } = this.terms;
+    return canonical([action, actor?.id, actor?.email, params, description, resourceLabel, items, uses, onBehalfOf]);
   }
 
   get #path() {

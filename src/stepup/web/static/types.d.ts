@@ -36,9 +36,10 @@ export interface Challenge {
   policy: { allowTrustedDeviceRemembering: boolean };
 }
 
-/** What a proof would open: what that does, the calls of a bundle, how often, and for whom. Nulls for nothing to say. */
+/** What a proof would open: what that does, what its resource is called, the calls of a bundle, how often, and for whom. Nulls for nothing to say. */
 export interface Terms {
   description: string;
+  resourceLabel: string | null;
   items: {
     label: string;
     resource: { type: string; id: string; label: string | null } | null;

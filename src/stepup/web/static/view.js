@@ -143,8 +143,9 @@ export class View {
     const { terms } = ceremony;
     const challenge = /** @type {import("./types.js").Challenge} */ (ceremony.challenge);
     const { action, actor, params } = challenge;
+    const { resourceId: id } = action;
     /** @type {Row[]} */
-    const common = [[action.resourceType, action.resourceId]];
+    const common = [[action.resourceType, terms.resourceLabel ? `${terms.resourceLabel} (${id})` : id]];
     for (const { label, value } of params) common.push([label, value]);
     const [rows, more] = rare?.rows(this.words, challenge, terms, common) ?? [common, []];
     const row = (/** @type {Row} */ [name, value]) =>
