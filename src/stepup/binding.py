@@ -110,8 +110,17 @@ def partition(namespace: str, actor: Actor) -> str:
     The tenant is part of who the person is; the organization is not: somebody who belongs to two
     organizations has one set of factors and one guess budget.
     """
-    digest = hashlib.sha256(b"stepup.partition.v1\0")
-    for part in (namespace, actor.tenant, actor.id):
+    return _lengthy(b"stepup.partition.v1\0", namespace, actor.tenant, actor.id)
+
+
+def mailbox_partition(namespace: str, address: str) -> str:
+    """Where it is counted how often a mailbox was written to, whoever asked: nobody's own partition."""
+    return _lengthy(b"stepup.mailbox.v1\0", namespace, address.casefold())
+
+
+def _lengthy(domain: bytes, *parts: str) -> str:
+    digest = hashlib.sha256(domain)
+    for part in parts:
         data = part.encode()
         digest.update(len(data).to_bytes(4, "big") + data)
     return digest.hexdigest()

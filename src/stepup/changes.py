@@ -14,7 +14,7 @@ epoch     actor, session:<hash>   Epoch: only its version matters              n
 throttle  (empty)                 Throttle                                     never
 roster    (empty)                 Roster                                       never
 known     (empty)                 Known                                        last proof + 90 days
-told      (empty)                 Told                                         never
+told      (empty)                 Told                                         never; of a mailbox: its last mail + 25 h
 account   (empty)                 Account                                      never
 devices   (empty)                 DeviceSet                                    its last device + 24 h
 factor    method                  FactorSet                                    never

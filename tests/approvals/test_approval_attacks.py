@@ -371,6 +371,53 @@ def test_a_mail_holds_no_link_of_its_requesters(world: World) -> None:
     assert [line for line in text.splitlines() if line.startswith("Approved by")] == []
 
 
+def test_many_requesters_do_not_flood_one_mailbox(world: World) -> None:
+    """Whoever asks, and for whatever: twenty mails in an hour to an address, and the inbox has all of it."""
+    asked: list[str] = ["ines@northstar.example"]
+    here = world.again(addresses=lambda _: asked)
+    for number in range(23):
+        made = here.start("payout.plain", who(f"r{number}"), resource=ACCOUNT, params=PARAMS)
+        here.begin(made.id, "approval", who(f"r{number}"))
+    assert [mail.to for mail in world.outbox.messages if mail.subject == WANTED] == asked * 20
+    assert len(world.inbox(INES)) == 23
+
+    asked[0] = "INES@northstar.example"
+    here.begin(here.start("payout.plain", ME, resource=ACCOUNT, params=PARAMS).id, "approval", ME)
+    asked[0] = "marcus@northstar.example"
+    here.begin(here.start("payout.two", ME, resource=ACCOUNT, params=PARAMS).id, "approval", ME)
+    assert [mail.to for mail in world.outbox.messages if mail.subject == WANTED][20:] == asked
+    asked[0] = "ines@northstar.example"
+    world.clock.advance(3600)
+    here.begin(here.start("key.rotate", ME, resource=ACCOUNT, params=PARAMS).id, "approval", ME)
+    assert [mail.to for mail in world.outbox.messages if mail.subject == WANTED][21:] == asked
+
+
+def test_a_mail_that_was_not_taken_is_not_counted(world: World) -> None:
+    """A mail system that was down for an hour has used up nothing."""
+    down, sent = [True], list[str]()
+
+    class Sometimes:
+        def send(self, message: Any) -> None:
+            if down[0]:
+                raise OSError
+            sent.append(message.to)
+
+    class AsyncSometimes:
+        async def send(self, message: Any) -> None:
+            Sometimes().send(message)
+
+    mailer = Sometimes() if world.runner is None else AsyncSometimes()
+    here = world.again(addresses=lambda _: ["ines@northstar.example"], mailer=mailer)
+    for number in range(25):
+        down[0] = number < 24
+        made = here.start("payout.plain", who(f"r{number}"), resource=ACCOUNT, params=PARAMS)
+        here.begin(made.id, "approval", who(f"r{number}"))
+    assert [one for one in sent if one == "ines@northstar.example"] == ["ines@northstar.example"]
+
+
+WANTED = "Somebody asks for your approval"
+
+
 def test_one_address_that_is_refused_keeps_nobody_else_from_being_told(world: World) -> None:
     """Nor does a hook that fails keep the mails."""
     sent: list[str] = []

@@ -1,20 +1,21 @@
 """Asking others to approve: the requester's ``begin("approval")``, and finding again what was asked before.
 
 Asking is limited like sending. Who could approve is told afterwards, out of band: that grants nothing, and that it
-failed is recorded and blocks nothing.
+failed is recorded and blocks nothing. Whoever asks, a mailbox gets no more than ``MAILBOX`` of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime, timedelta
 from typing import Final
 
 from stepup import event as audit
 from stepup.approval import ApprovalRequest, Asked
+from stepup.binding import mailbox_partition
 from stepup.ceremony import Prompt
 from stepup.challenge import Challenge
-from stepup.changes import Changes, Snapshot, challenge_key
+from stepup.changes import RETENTION, TOLD, Changes, Snapshot, challenge_key
 from stepup.context import APPROVAL, Actor, Context
 from stepup.decide import approval as pure
 from stepup.decide import ballot as counting
@@ -26,6 +27,7 @@ from stepup.errors import Code, Denied, WrongColour
 from stepup.event import Event, EventType
 from stepup.factor import Factor
 from stepup.notices import approval_requested
+from stepup.told import Limit, NoticeKind, Told, telling, untelling
 
 from .core import Core, ids, logger
 from .electorate import rules_of
@@ -33,6 +35,8 @@ from .opened import Opened
 from .telling import tell_of
 
 MAX_MAILS: Final = 50
+MAILBOX: Final = Limit(20, 3600)
+"""So many mails about requests to one address, of all requesters together; the inbox has what was not mailed."""
 REFUSALS: Final = 3
 _FAILED: Final = object()
 
@@ -105,11 +109,41 @@ async def _tell(core: Core, challenge: Challenge, where: str, now: datetime) -> 
         if addresses is None:
             logger.warning("a request for approval was not told: addresses= must answer addresses")
             await core.record(where, _untold(challenge, view, "mail", core.now()))
-        failed = 0
-        for address in addresses or ():
-            failed += await handed("mail", core.send, approval_requested(address, view, hooks.inbox_url)) is _FAILED
-            if failed == REFUSALS:
-                break  # nobody waits for a mail system that is down, once for each of many
+        send, url = core.send, hooks.inbox_url
+
+        async def mailed(address: str) -> bool:
+            return await handed("mail", send, approval_requested(address, view, url)) is not _FAILED
+
+        await _mail(core, addresses or (), mailed, now)
+
+
+async def _mail(core: Core, addresses: Iterable[str], mailed: Callable[[str], Awaitable[bool]], now: datetime) -> None:
+    """Write to each that has had few of it: counted first, and taken back where it was not taken."""
+    failed = 0
+    for address in addresses:
+        if await _room(core, address, now) and not await mailed(address):
+            await _room(core, address, now, back=True)
+            failed += 1
+        if failed == REFUSALS:
+            break  # nobody waits for a mail system that is down, once for each of many
+
+
+async def _room(core: Core, address: str, now: datetime, *, back: bool = False) -> bool:
+    """Count a mail to *address*, or take that *back*; False where there were enough, or where it cannot be counted."""
+
+    def decide(snapshot: Snapshot) -> tuple[Changes | None, bool]:
+        told, kind = snapshot.get(TOLD, Told) or Told(), NoticeKind.APPROVAL_ASKED
+        after = untelling(told, kind, now) if back else telling(told, kind, MAILBOX, now)
+        if after is None:
+            return None, False
+        until = now + timedelta(seconds=MAILBOX.seconds) + RETENTION
+        return Changes(now, (snapshot.put(TOLD, after, expires_at=until),)), True
+
+    try:
+        return await core.commit(mailbox_partition(core.namespace, address), (TOLD,), decide)
+    except Exception as error:  # noqa: BLE001 -- what was asked stands; what cannot be counted is not mailed
+        logger.warning("a mail about a request for approval could not be counted: %s", type(error).__name__)
+        return False
 
 
 def _addresses(found: object) -> list[str] | None:
