@@ -12,6 +12,8 @@ from browser_visitor import Visitor, visit
 from browser_world import PASSWORD, World
 from playwright.sync_api import Browser, Route, expect
 
+from stepup.event import EventType
+
 WAITING = "Waiting for approval from somebody entitled: 0 of 1 so far. You can leave this open."
 
 # -- each method ---------------------------------------------------------------------------
@@ -334,6 +336,57 @@ def test_remembering_the_device_is_offered_where_policy_allows_it(visitor: Visit
     visitor.call("/do/note.edit")
     expect(visitor.dialog.get_by_label("Your password")).to_be_visible()
     expect(visitor.dialog.get_by_label("Remember this device")).to_have_count(0)
+
+
+def test_the_wish_to_be_remembered_outlives_the_way_to_it(visitor: Visitor) -> None:
+    """Another tab, a code that is sent, more time: the tick stays, and the device is remembered by what finishes."""
+    visitor.call()
+    visitor.choose("Password")
+    tick = visitor.dialog.get_by_label("Remember this device")
+    tick.check()
+    visitor.choose("Code by mail")
+    expect(tick).to_be_checked()
+    visitor.primary.click()
+    expect(visitor.dialog.get_by_label("Code from the mail")).to_be_focused()
+    expect(tick).to_be_checked()
+    visitor.dialog.get_by_label("Code from the mail").fill(visitor.code())
+    visitor.primary.click()
+    assert visitor.answers()[0]["status"] == 200
+    visitor.until(EventType.DEVICE_REMEMBERED)
+    visitor.call()
+    visitor.choose("Password")
+    expect(tick).not_to_be_checked()  # it was for that one
+
+
+def test_the_wish_to_be_remembered_goes_with_the_last_of_two_proofs(visitor: Visitor) -> None:
+    """The tick of the first panel is there on the second, and may be taken back there."""
+    visitor.call("/do/key.rotate")
+    tick = visitor.dialog.get_by_label("Remember this device")
+    tick.check()
+    visitor.fill()
+    expect(visitor.status).to_have_text("Password: done. One more proof is needed.")
+    expect(tick).to_be_checked()
+    visitor.primary.click()
+    visitor.dialog.get_by_label("Code from the mail").fill(visitor.code())
+    visitor.primary.click()
+    assert visitor.answers()[0]["status"] == 200
+    visitor.until(EventType.DEVICE_REMEMBERED)
+
+
+def test_remembering_is_not_offered_where_it_does_nothing(visitor: Visitor) -> None:
+    """Not with a recovery code, and not with approval alone."""
+    visitor.apps = visitor.world.app_of(visitor.who)
+    tick = visitor.dialog.get_by_label("Remember this device")
+    visitor.call("/do/safe.open")
+    visitor.choose("Authenticator app")
+    expect(tick).to_be_visible()
+    visitor.choose("Recovery code")
+    expect(visitor.dialog.get_by_label("One of your recovery codes")).to_be_visible()
+    expect(tick).to_have_count(0)
+    visitor.page.keyboard.press("Escape")
+    visitor.call("/do/by.approval")
+    expect(visitor.dialog.get_by_role("button", name="Ask for approval")).to_be_visible()
+    expect(tick).to_have_count(0)
 
 
 def test_nothing_is_sent_twice(visitor: Visitor) -> None:
