@@ -105,7 +105,7 @@ def test_waiting_for_an_approval_can_be_left(visitor: Visitor) -> None:
     visitor.dialog.get_by_role("button", name="Ask for approval").click()
     expect(visitor.status).to_have_text(WAITING)
     expect(visitor.primary).to_have_attribute("aria-disabled", "true")
-    visitor.dialog.get_by_role("button", name="Cancel").click()
+    visitor.dialog.get_by_role("button", name="Cancel", exact=True).click()
     assert visitor.answers() == [{"error": "StepUpCancelledError", "code": "cancelled", "text": "cancelled"}]
     asked = own(visitor)
     visitor.call("/do/by.approval")
@@ -172,21 +172,39 @@ def test_an_approval_among_other_proofs_needs_no_press_either(
     assert len(visitor.done) == 1
 
 
-def test_waiting_ends_where_the_network_does_and_can_go_on(visitor: Visitor) -> None:
-    """It says so and does not ask again and again; the button goes on with the same request."""
+def test_waiting_outlasts_the_network(visitor: Visitor, world: World, browser: Browser) -> None:
+    """It says that nobody answers and asks again; once the network is back, what was approved is collected."""
     visitor.call("/do/by.approval")
     visitor.dialog.get_by_role("button", name="Ask for approval").click()
     expect(visitor.status).to_have_text(WAITING)
-    asked: list[str] = []
-    visitor.page.on("request", lambda request: asked.append(request.url))
     visitor.context.set_offline(True)
-    expect(visitor.alert).to_contain_text("The server cannot be reached.")
-    assert len(asked) == 1
+    expect(visitor.status).to_have_text("The server does not answer at the moment. It is asked again.")
+    expect(visitor.primary).to_have_attribute("aria-disabled", "true")
+    answered(visitor, world, browser, "approve")
     visitor.context.set_offline(False)
-    visitor.primary.click()
+    assert visitor.answers()[0]["status"] == 200
+
+
+def test_a_request_can_be_taken_back_while_it_is_waited_for(visitor: Visitor) -> None:
+    """Cancel leaves it standing, and says so; the other button takes it back. More time there is none."""
+    visitor.call("/do/by.approval")
+    visitor.dialog.get_by_role("button", name="Ask for approval").click()
     expect(visitor.status).to_have_text(WAITING)
-    expect(visitor.alert).to_be_empty()
     assert len(own(visitor)) == 1
+    expect(visitor.dialog.get_by_text("leaves the request standing")).to_be_visible()
+    expect(visitor.dialog.get_by_role("button", name="More time")).to_have_count(0)
+    visitor.dialog.get_by_role("button", name="Cancel the request").click()
+    assert visitor.answers() == [{"error": "StepUpCancelledError", "code": "cancelled", "text": "cancelled"}]
+    expect(visitor.dialog).to_be_hidden()
+    assert own(visitor) == []
+
+
+def test_what_does_nothing_says_so_while_the_device_is_waited_for(visitor: Visitor) -> None:
+    """The other ways and more time are closed for as long as that lasts."""
+    STATES["device"](visitor)
+    idle = [visitor.dialog.get_by_role("tab", name="Password"), visitor.dialog.get_by_role("button", name="More time")]
+    for one in idle:
+        expect(one).to_have_attribute("aria-disabled", "true")
 
 
 def test_what_somebody_else_refuses_ends(visitor: Visitor, world: World, browser: Browser) -> None:
@@ -455,7 +473,7 @@ def test_calling_it_off_in_any_state_is_one_error(visitor: Visitor, state: str, 
             "document.querySelector('stepup-dialog').shadowRoot.querySelector('dialog').requestClose()"
         )
     else:
-        visitor.dialog.get_by_role("button", name=re.compile("Cancel|Close")).click()
+        visitor.dialog.get_by_role("button", name=re.compile("^(Cancel|Close)$")).click()
     visitor.context.set_offline(False)
     expect(visitor.dialog).to_be_hidden()
     (answer,) = visitor.answers()

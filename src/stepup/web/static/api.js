@@ -142,9 +142,9 @@ export class Ceremony {
     this.again = again;
   }
 
-  /** Whether more time can be had. */
+  /** Whether more time can be had. What others were asked ends when it ends. */
   get more() {
-    return this.#times < MOST;
+    return !this.waits && this.#times < MOST;
   }
 
   /**

@@ -308,7 +308,7 @@ export class View {
     const idle = last ? "close" : this.ended ? "again" : SENDS.has(method) && !this.input ? `${method}.go` : "go";
     const busy = `${working !== ""}`;
     this.deed.textContent = this.text(working || idle);
-    this.deed.setAttribute("aria-disabled", busy);
+    for (const one of [this.deed, this.more, ...this.tabs.children]) one.setAttribute("aria-disabled", busy);
     this.panel.setAttribute("aria-busy", busy);
     this.cancel.textContent = this.text(done ? "close" : "cancel");
     this.standing.hidden = !method && !done;
@@ -317,7 +317,9 @@ export class View {
       ...Object.entries(rows).flatMap(([name, is]) => [h("dt", {}, this.text(name)), h("dd", {}, this.text(`${name}.${is}`))]),
     );
     this.cancel.hidden = last;
+    const left = this.more.matches(":focus");
     this.more.hidden = !method || !more;
+    if (left && this.more.hidden) this.title.focus();
     this.summary.hidden = !this.summary.firstChild;
   }
 }
