@@ -18,7 +18,7 @@ def ask(somebody: Somebody, amount: str) -> None:
     page.get_by_role("tab", name="Approval").click()
     page.get_by_role("button", name="Ask for approval").click()
     expect(page.locator("stepup-dialog [part=status]")).to_contain_text("another owner or admin")
-    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Cancel", exact=True).click()
 
 
 def request(somebody: Somebody, amount: str) -> Locator:
@@ -114,7 +114,7 @@ def test_another_amount_is_not_what_was_approved(visiting: Visiting) -> None:
     expect(page.get_by_role("definition").filter(has_text="9,500.00 EUR")).to_be_visible()
     olivia.by_password()
     expect(page.get_by_role("button", name="Ask for approval")).to_be_visible()
-    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Cancel", exact=True).click()
     expect(olivia.at("/billing").get_by_text("9,500.00 EUR")).to_have_count(0)
     page.evaluate(
         """() => {

@@ -12,6 +12,8 @@ from browser_visitor import Visitor, visit
 from browser_world import PASSWORD, World
 from playwright.sync_api import Browser, Route, expect
 
+from stepup.event import EventType
+
 WAITING = "Waiting for approval from somebody entitled: 0 of 1 so far. You can leave this open."
 
 # -- each method ---------------------------------------------------------------------------
@@ -103,7 +105,7 @@ def test_waiting_for_an_approval_can_be_left(visitor: Visitor) -> None:
     visitor.dialog.get_by_role("button", name="Ask for approval").click()
     expect(visitor.status).to_have_text(WAITING)
     expect(visitor.primary).to_have_attribute("aria-disabled", "true")
-    visitor.dialog.get_by_role("button", name="Cancel").click()
+    visitor.dialog.get_by_role("button", name="Cancel", exact=True).click()
     assert visitor.answers() == [{"error": "StepUpCancelledError", "code": "cancelled", "text": "cancelled"}]
     asked = own(visitor)
     visitor.call("/do/by.approval")
@@ -170,21 +172,39 @@ def test_an_approval_among_other_proofs_needs_no_press_either(
     assert len(visitor.done) == 1
 
 
-def test_waiting_ends_where_the_network_does_and_can_go_on(visitor: Visitor) -> None:
-    """It says so and does not ask again and again; the button goes on with the same request."""
+def test_waiting_outlasts_the_network(visitor: Visitor, world: World, browser: Browser) -> None:
+    """It says that nobody answers and asks again; once the network is back, what was approved is collected."""
     visitor.call("/do/by.approval")
     visitor.dialog.get_by_role("button", name="Ask for approval").click()
     expect(visitor.status).to_have_text(WAITING)
-    asked: list[str] = []
-    visitor.page.on("request", lambda request: asked.append(request.url))
     visitor.context.set_offline(True)
-    expect(visitor.alert).to_contain_text("The server cannot be reached.")
-    assert len(asked) == 1
+    expect(visitor.status).to_have_text("The server does not answer at the moment. It is asked again.")
+    expect(visitor.primary).to_have_attribute("aria-disabled", "true")
+    answered(visitor, world, browser, "approve")
     visitor.context.set_offline(False)
-    visitor.primary.click()
+    assert visitor.answers()[0]["status"] == 200
+
+
+def test_a_request_can_be_taken_back_while_it_is_waited_for(visitor: Visitor) -> None:
+    """Cancel leaves it standing, and says so; the other button takes it back. More time there is none."""
+    visitor.call("/do/by.approval")
+    visitor.dialog.get_by_role("button", name="Ask for approval").click()
     expect(visitor.status).to_have_text(WAITING)
-    expect(visitor.alert).to_be_empty()
     assert len(own(visitor)) == 1
+    expect(visitor.dialog.get_by_text("leaves the request standing")).to_be_visible()
+    expect(visitor.dialog.get_by_role("button", name="More time")).to_have_count(0)
+    visitor.dialog.get_by_role("button", name="Cancel the request").click()
+    assert visitor.answers() == [{"error": "StepUpCancelledError", "code": "cancelled", "text": "cancelled"}]
+    expect(visitor.dialog).to_be_hidden()
+    assert own(visitor) == []
+
+
+def test_what_does_nothing_says_so_while_the_device_is_waited_for(visitor: Visitor) -> None:
+    """The other ways and more time are closed for as long as that lasts."""
+    STATES["device"](visitor)
+    idle = [visitor.dialog.get_by_role("tab", name="Password"), visitor.dialog.get_by_role("button", name="More time")]
+    for one in idle:
+        expect(one).to_have_attribute("aria-disabled", "true")
 
 
 def test_what_somebody_else_refuses_ends(visitor: Visitor, world: World, browser: Browser) -> None:
@@ -336,6 +356,57 @@ def test_remembering_the_device_is_offered_where_policy_allows_it(visitor: Visit
     expect(visitor.dialog.get_by_label("Remember this device")).to_have_count(0)
 
 
+def test_the_wish_to_be_remembered_outlives_the_way_to_it(visitor: Visitor) -> None:
+    """Another tab, a code that is sent, more time: the tick stays, and the device is remembered by what finishes."""
+    visitor.call()
+    visitor.choose("Password")
+    tick = visitor.dialog.get_by_label("Remember this device")
+    tick.check()
+    visitor.choose("Code by mail")
+    expect(tick).to_be_checked()
+    visitor.primary.click()
+    expect(visitor.dialog.get_by_label("Code from the mail")).to_be_focused()
+    expect(tick).to_be_checked()
+    visitor.dialog.get_by_label("Code from the mail").fill(visitor.code())
+    visitor.primary.click()
+    assert visitor.answers()[0]["status"] == 200
+    visitor.until(EventType.DEVICE_REMEMBERED)
+    visitor.call()
+    visitor.choose("Password")
+    expect(tick).not_to_be_checked()  # it was for that one
+
+
+def test_the_wish_to_be_remembered_goes_with_the_last_of_two_proofs(visitor: Visitor) -> None:
+    """The tick of the first panel is there on the second, and may be taken back there."""
+    visitor.call("/do/key.rotate")
+    tick = visitor.dialog.get_by_label("Remember this device")
+    tick.check()
+    visitor.fill()
+    expect(visitor.status).to_have_text("Password: done. One more proof is needed.")
+    expect(tick).to_be_checked()
+    visitor.primary.click()
+    visitor.dialog.get_by_label("Code from the mail").fill(visitor.code())
+    visitor.primary.click()
+    assert visitor.answers()[0]["status"] == 200
+    visitor.until(EventType.DEVICE_REMEMBERED)
+
+
+def test_remembering_is_not_offered_where_it_does_nothing(visitor: Visitor) -> None:
+    """Not with a recovery code, and not with approval alone."""
+    visitor.apps = visitor.world.app_of(visitor.who)
+    tick = visitor.dialog.get_by_label("Remember this device")
+    visitor.call("/do/safe.open")
+    visitor.choose("Authenticator app")
+    expect(tick).to_be_visible()
+    visitor.choose("Recovery code")
+    expect(visitor.dialog.get_by_label("One of your recovery codes")).to_be_visible()
+    expect(tick).to_have_count(0)
+    visitor.page.keyboard.press("Escape")
+    visitor.call("/do/by.approval")
+    expect(visitor.dialog.get_by_role("button", name="Ask for approval")).to_be_visible()
+    expect(tick).to_have_count(0)
+
+
 def test_nothing_is_sent_twice(visitor: Visitor) -> None:
     """While an answer is on its way, the button says so and takes no other."""
     visitor.call()
@@ -402,7 +473,7 @@ def test_calling_it_off_in_any_state_is_one_error(visitor: Visitor, state: str, 
             "document.querySelector('stepup-dialog').shadowRoot.querySelector('dialog').requestClose()"
         )
     else:
-        visitor.dialog.get_by_role("button", name=re.compile("Cancel|Close")).click()
+        visitor.dialog.get_by_role("button", name=re.compile("^(Cancel|Close)$")).click()
     visitor.context.set_offline(False)
     expect(visitor.dialog).to_be_hidden()
     (answer,) = visitor.answers()

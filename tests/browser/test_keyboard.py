@@ -109,7 +109,7 @@ def test_an_approval_is_asked_for_and_left_by_keyboard(visitor: Visitor) -> None
     tab_to(visitor, visitor.primary)
     visitor.page.keyboard.press("Enter")
     expect(visitor.status).to_contain_text("Waiting for approval from somebody entitled")
-    tab_to(visitor, visitor.dialog.get_by_role("button", name="Cancel"))
+    tab_to(visitor, visitor.dialog.get_by_role("button", name="Cancel", exact=True))
     visitor.page.keyboard.press("Enter")
     expect(visitor.dialog).to_be_hidden()
     expect(visitor.page.locator("#go")).to_be_focused()

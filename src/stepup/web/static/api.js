@@ -119,6 +119,8 @@ export class Ceremony {
   challenge = null;
   /** @type {string[]} the ways that lead on, strongest first */
   methods = [];
+  /** @type {string[]} the ways that count already */
+  proved = [];
   /** @type {Map<string, Prompt>} what was sent, by method */
   sent = new Map();
   /** When it ends, in milliseconds of `performance.now()`. */
@@ -140,9 +142,9 @@ export class Ceremony {
     this.again = again;
   }
 
-  /** Whether more time can be had. */
+  /** Whether more time can be had. What others were asked ends when it ends. */
   get more() {
-    return this.#times < MOST;
+    return !this.waits && this.#times < MOST;
   }
 
   /**
@@ -154,6 +156,7 @@ export class Ceremony {
     if (!opened) return false;
     this.challenge = opened.challenge;
     this.methods = opened.remaining;
+    this.proved = opened.proved;
     this.terms = opened;
     this.waits = Boolean(opened.approval);
     this.approved = opened.approval?.standing === "ready";
@@ -236,6 +239,7 @@ export class Ceremony {
     const got = await this.#moving(() => call("POST", `${this.#path}/attempts`, sent), TIED.has(method));
     if (got.status !== "verified") {
       this.methods = got.remaining;
+      this.proved = [...this.proved, method];
       return null;
     }
     // Called off while the answer was on its way: what it opened is locked again.

@@ -15,7 +15,7 @@ import { Ceremony, assertion, local, preflight } from "./api.js";
 import { StepUpCancelledError, StepUpError, clock, secondsLeft, worthSaying } from "./pure.js";
 import { sheet } from "./style.js";
 import { words } from "./texts.js";
-import { FINAL, View, ways } from "./view.js";
+import { FINAL, View, remembering, ways } from "./view.js";
 
 const GONE = new Set(["challenge_expired", "challenge_closed", "challenge_not_found", "cancelled", ...FINAL]);
 /** @type {Proved} */
@@ -109,7 +109,7 @@ export class StepUpDialog extends HTMLElement {
    */
   async #collect(asked) {
     try {
-      const grant = await asked.way.answer("approval", null, false);
+      const grant = await this.#sent(asked, "approval", null);
       if (grant && asked === this.#asked) this.#success(asked, grant);
       return true;
     } catch (error) {
@@ -221,10 +221,15 @@ export class StepUpDialog extends HTMLElement {
     return this.#work("loading", () => this.#show(method, true));
   }
 
+  /** @param {Asked} asked @param {string} method @param {unknown} response */
+  #sent({ way }, method, response) {
+    return way.answer(method, response, this.#view.remember && remembering(way, method));
+  }
+
   /** @param {Asked} asked @param {unknown} response */
   async #answer(asked, response) {
-    const { method, remembers } = this.#view;
-    const grant = await asked.way.answer(method, response, remembers);
+    const { method } = this.#view;
+    const grant = await this.#sent(asked, method, response);
     if (asked !== this.#asked) return;
     if (grant) return this.#success(asked, grant);
     if (await this.#show(ways(asked.way)[0], true)) this.#view.tell("next", { method: this.#view.name(method) });

@@ -45,6 +45,9 @@ export default {
   "approval.busy": "En attente d’approbation…",
   "approval.waits":
     "En attente d’une approbation par {who} : {given} sur {quorum} pour l’instant. Vous pouvez laisser ceci ouvert.",
+  "approval.away": "Le serveur ne répond pas pour le moment. Il sera interrogé de nouveau.",
+  "approval.withdraw": "Annuler la demande",
+  "approval.stays": "Si vous fermez ceci, la demande reste en cours : vous pourrez y revenir.",
   "asks.For": "Ce qui est demandé",
   "asks.Requested by": "Qui le demande",
   "asks.On behalf of": "Au nom de",

@@ -35,6 +35,18 @@ export const ways = ({ methods }) => methods.filter((one) => one !== "passkey" |
 const missing = ({ problem, methods }) =>
   Object.entries({ ...problem.unavailable, ...(methods.includes("passkey") && !available && { passkey: "browser" }) });
 
+/**
+ * Whether remembering the device does anything where `method` finishes it: not after a recovery code, nor where nothing
+ * but the word of others was given.
+ * @param {Ceremony} ceremony
+ * @param {string} method
+ */
+export function remembering({ challenge, proved }, method) {
+  const all = [...proved, method];
+  const counts = !all.includes("recovery_code") && all.some((one) => one !== "approval");
+  return counts && challenge?.policy.allowTrustedDeviceRemembering === true;
+}
+
 export class View {
   words = new Words("en", {});
   /** The way that is shown; empty before the first, and at the end. */
@@ -43,6 +55,8 @@ export class View {
   ended = "";
   /** Whether it is proved. */
   done = false;
+  /** Whether the person wants this device to be remembered; for as long as the dialog is open, whatever way is taken. */
+  remember = false;
   /** @type {HTMLInputElement | null} */
   input = null;
   #choose;
@@ -111,6 +125,7 @@ export class View {
     this.help.hidden = help === null;
     this.summary.replaceChildren();
     this.lead.replaceChildren();
+    this.remember = false;
     this.bare();
     this.dialog.showModal();
   }
@@ -204,7 +219,7 @@ export class View {
       heading,
       h("p", { id: "hint", class: "soft", part: "hint" }, this.text(`${method}.hint`)),
       ...field,
-      ...(challenge?.policy.allowTrustedDeviceRemembering ? [this.#remember()] : []),
+      ...(remembering(ceremony, method) ? [this.#remember()] : []),
       this.deed,
       this.resend,
     );
@@ -261,14 +276,11 @@ export class View {
   }
 
   #remember() {
-    const box = h("input", { id: "remember", type: "checkbox", "aria-describedby": "remembering" });
+    const change = () => void (this.remember = box.checked);
+    const props = { id: "remember", type: "checkbox", "aria-describedby": "remembering", checked: this.remember, change };
+    const box = h("input", props);
     const label = h("label", { class: "check", for: "remember" }, box, this.text("remember"));
     return h("div", { part: "remember" }, label, h("p", { id: "remembering", class: "soft" }, this.text("remember.hint")));
-  }
-
-  /** Whether the person wants this device to be remembered. */
-  get remembers() {
-    return this.panel.querySelector("input:checked") !== null;
   }
 
   /**
@@ -297,7 +309,7 @@ export class View {
     const idle = last ? "close" : this.ended ? "again" : SENDS.has(method) && !this.input ? `${method}.go` : "go";
     const busy = `${working !== ""}`;
     this.deed.textContent = this.text(working || idle);
-    this.deed.setAttribute("aria-disabled", busy);
+    for (const one of [this.deed, this.more, ...this.tabs.children]) one.setAttribute("aria-disabled", busy);
     this.panel.setAttribute("aria-busy", busy);
     this.cancel.textContent = this.text(done ? "close" : "cancel");
     this.standing.hidden = !method && !done;
@@ -306,7 +318,9 @@ export class View {
       ...Object.entries(rows).flatMap(([name, is]) => [h("dt", {}, this.text(name)), h("dd", {}, this.text(`${name}.${is}`))]),
     );
     this.cancel.hidden = last;
+    const left = this.more.matches(":focus");
     this.more.hidden = !method || !more;
+    if (left && this.more.hidden) this.title.focus();
     this.summary.hidden = !this.summary.firstChild;
   }
 }
