@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from browser_visitor import Visitor, statuses, visit
@@ -121,6 +122,25 @@ def test_a_lock_that_comes_in_between_says_until_when(visitor: Visitor) -> None:
     visitor.page.route("**/attempts", lambda route: route.fulfill(status=429, json=body))
     visitor.fill()
     expect(visitor.alert).to_contain_text("Too many tries. You can try again at ")
+
+
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [
+        (None, r"^Too many tries\. Choose another way, or ask for help\.$"),
+        ("2049-01-01T10:00:00Z", r"You can try again at .*2049"),
+    ],
+)
+def test_a_lock_names_no_time_that_is_not_there_and_a_day_that_is_not_today(
+    visitor: Visitor, ends: str | None, said: str
+) -> None:
+    """A budget that is used up has no end worth waiting for; a time of another day has its date."""
+    visitor.call()
+    visitor.choose("Password")
+    body = {"code": "locked_out", "retryAt": ends}
+    visitor.page.route("**/attempts", lambda route: route.fulfill(status=429, json=body))
+    visitor.fill()
+    expect(visitor.alert).to_have_text(re.compile(said))
 
 
 def test_a_challenge_of_another_session_can_be_asked_for_again(visitor: Visitor) -> None:

@@ -22,13 +22,11 @@ from stepup.changes import (
     session_epoch,
     shelf_key,
 )
+from stepup.context import APPROVAL
 from stepup.event import EventType
 from stepup.grant import Grant, Shelf, Spend, mint, moved, shelved
 from stepup.history import KEPT, Known, proved_from
-from stepup.throttle import (
-    Throttle,
-    closing,
-)
+from stepup.throttle import Throttle, closing
 
 from .acceptance import after_failures, evidenced, proof_of, signals_of
 from .answering import Answering, Findings
@@ -79,7 +77,7 @@ def minted(
         *_shelf_puts(request, snapshot, grant, challenge, now),
         *session_puts,
         *used[0],
-        *_known_puts(request, snapshot, now),
+        *_known_puts(request, grant, snapshot, now),
     )
     checks = (Check(ACTOR_EPOCH, epochs[0]), Check(FENCE, challenge.fence), *session_checks, *used[1])
     trust = trust_checks(request, snapshot) if devices is None else ()
@@ -119,9 +117,12 @@ def _shelf_puts(
     return tuple(snapshot.put(shelf_key(key), shelf, expires_at=_until(shelf, now)) for key, shelf in shelves.items())
 
 
-def _known_puts(request: Request, snapshot: Snapshot, now: datetime) -> tuple[Record, ...]:
-    """Where the proof came from, for a gate that keeps a history: now, and never before it was accepted."""
-    if request.visit is None:
+def _known_puts(request: Request, grant: Grant, snapshot: Snapshot, now: datetime) -> tuple[Record, ...]:
+    """Where the proof came from, for a gate that keeps a history: now, and never before it was accepted.
+
+    What others approved shows nothing of who asked, so it alone makes no place known.
+    """
+    if request.visit is None or all(proof.method == APPROVAL for proof in grant.proofs):
         return ()
     known = proved_from(snapshot.get(KNOWN, Known) or Known(), request.visit, now)
     return (snapshot.put(KNOWN, known, expires_at=now + KEPT),)

@@ -21,6 +21,9 @@ const GONE = new Set(["challenge_expired", "challenge_closed", "challenge_not_fo
 /** @type {Proved} */
 const PASSES = { token: null, uses: null };
 const BRIEFLY = 800;
+const DAY = 864e5;
+/** What has no time of its own may be over next year only, or never. */
+const LATE = new Set(["locked_out", "rate_limited"]);
 /** Tells the other tabs what is asked and what was proved; never a token. Made for one origin, heard by it alone. */
 const tabs = new BroadcastChannel("stepup");
 
@@ -292,9 +295,11 @@ export class StepUpDialog extends HTMLElement {
     }
     if (GONE.has(code)) return this.#end(code, problem);
     // By the clock of the computer, which is the one that the person looks at, however wrong it is.
-    const at = retryAt ? new Date(Date.now() + local(retryAt) - performance.now()).toLocaleTimeString(view.words.lang) : "…";
+    const wait = retryAt ? local(retryAt) - performance.now() : 0;
+    const at = new Date(Date.now() + wait)[wait > DAY ? "toLocaleString" : "toLocaleTimeString"](view.words.lang);
+    const said = !retryAt && LATE.has(code) ? "later" : code;
     if (!view.method) this.#end(view.ended || "store_unavailable"); // it did not even begin
-    view.error.textContent = view.text(`is.${code}`, { at }) || view.text("is.store_unavailable");
+    view.error.textContent = view.text(`is.${said}`, { at }) || view.text("is.store_unavailable");
   }
 
   // -- time ---------------------------------------------------------------------------------

@@ -87,6 +87,7 @@ export default {
     "Der Server ist nicht erreichbar. Ihre Eingabe ist noch da. Versuchen Sie es noch einmal, wenn Sie online sind.",
   "is.locked_out": "Zu viele Versuche. Sie können es ab {at} wieder versuchen.",
   "is.rate_limited": "Das war zu oft. Sie können es ab {at} wieder versuchen.",
+  "is.later": "Zu viele Versuche. Wählen Sie einen anderen Weg, oder bitten Sie um Hilfe.",
   "is.method_not_allowed": "Dieser Weg zählt hier nicht. Wählen Sie einen anderen.",
   "is.delivery_failed":
     "Der Code konnte nicht gesendet werden. Versuchen Sie es noch einmal, oder wählen Sie einen anderen Weg.",

@@ -87,6 +87,7 @@ export default {
     "No se puede llegar al servidor. Lo que escribió sigue aquí. Inténtelo otra vez cuando tenga conexión.",
   "is.locked_out": "Demasiados intentos. Podrá intentarlo otra vez a las {at}.",
   "is.rate_limited": "Fue demasiado seguido. Podrá intentarlo otra vez a las {at}.",
+  "is.later": "Demasiados intentos. Elija otra forma o pida ayuda.",
   "is.method_not_allowed": "Esta forma no cuenta aquí. Elija otra.",
   "is.delivery_failed": "No se pudo enviar el código. Inténtelo otra vez o elija otra forma.",
   "is.store_unavailable": "No es posible en este momento. Inténtelo otra vez en un minuto.",

@@ -88,6 +88,7 @@ export default {
     "Le serveur n’est pas joignable. Ce que vous avez saisi est toujours là. Réessayez quand vous serez en ligne.",
   "is.locked_out": "Trop d’essais. Vous pourrez réessayer à {at}.",
   "is.rate_limited": "C’était trop souvent. Vous pourrez réessayer à {at}.",
+  "is.later": "Trop d’essais. Choisissez un autre moyen, ou demandez de l’aide.",
   "is.method_not_allowed": "Ce moyen ne compte pas ici. Choisissez-en un autre.",
   "is.delivery_failed": "Le code n’a pas pu être envoyé. Réessayez, ou choisissez un autre moyen.",
   "is.store_unavailable": "Ce n’est pas possible pour le moment. Réessayez dans une minute.",

@@ -86,6 +86,7 @@ export default {
   "is.offline": "Não foi possível chegar ao servidor. O que você digitou ainda está aqui. Tente de novo quando tiver conexão.",
   "is.locked_out": "Tentativas demais. Você pode tentar de novo às {at}.",
   "is.rate_limited": "Foi vezes demais. Você pode tentar de novo às {at}.",
+  "is.later": "Tentativas demais. Escolha outra forma ou peça ajuda.",
   "is.method_not_allowed": "Esta forma não vale aqui. Escolha outra.",
   "is.delivery_failed": "Não foi possível enviar o código. Tente de novo ou escolha outra forma.",
   "is.store_unavailable": "Não é possível no momento. Tente de novo em um minuto.",

@@ -71,6 +71,7 @@ export const EN = {
   "is.offline": "The server cannot be reached. What you typed is still here. Try again when you are online.",
   "is.locked_out": "Too many tries. You can try again at {at}.",
   "is.rate_limited": "That was too often. You can try again at {at}.",
+  "is.later": "Too many tries. Choose another way, or ask for help.",
   "is.method_not_allowed": "This way does not count here. Choose another one.",
   "is.delivery_failed": "The code could not be sent. Try again, or choose another way.",
   "is.store_unavailable": "This is not possible at the moment. Try again in a minute.",
